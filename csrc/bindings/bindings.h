@@ -1,0 +1,8 @@
+// One export function per topic; each lives in bind_<topic>.cpp.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+void export_rng(nb::module_& module);

@@ -1,0 +1,37 @@
+// Array types of the bindings and the checks that their functions share.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nb = nanobind;
+
+// Arguments: C-contiguous arrays on the CPU. Conversions (dtype, layout) are refused with a TypeError.
+template <typename T, int Rank>
+using InputArray = nb::ndarray<const T, nb::ndim<Rank>, nb::c_contig, nb::device::cpu>;
+
+// Results: a numpy array that owns its memory.
+template <typename T>
+using OutputArray = nb::ndarray<nb::numpy, T, nb::c_contig>;
+
+template <typename T>
+OutputArray<T> make_array(std::vector<T>&& values, std::initializer_list<std::size_t> shape) {
+    auto owner = std::make_unique<std::vector<T>>(std::move(values));
+    T* data = owner->data();
+    nb::capsule capsule(owner.release(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return OutputArray<T>(data, shape, capsule);
+}
+
+inline void check_columns(const char* where, std::size_t seen, std::size_t expected) {
+    if (seen != expected)
+        throw std::invalid_argument(std::string(where) + ": genotypes must have shape [n, " +
+                                    std::to_string(expected) + "], got [n, " + std::to_string(seen) + "]");
+}

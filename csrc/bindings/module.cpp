@@ -1,0 +1,7 @@
+#include "bindings.h"
+
+NB_MODULE(_core, module) {
+    module.doc() = "Native core of efficient_nas: spaces, graphs, Pareto fronts, populations.";
+    module.attr("__version__") = EFFNAS_VERSION;
+    export_rng(module);
+}

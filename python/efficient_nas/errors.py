@@ -1,0 +1,35 @@
+"""The errors that users meet. Everything else is a ValueError or TypeError at the call itself."""
+
+from __future__ import annotations
+
+
+class EfficientNasError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(EfficientNasError, ValueError):
+    """A wrong or unknown field of a configuration. `path` is the field, e.g. `controller.kind`."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class RunFolderError(EfficientNasError):
+    """A run folder that cannot be used: missing, read-only, in use, or of another version or config."""
+
+
+class TableError(EfficientNasError, ValueError):
+    """A table of results or latencies that cannot be used: missing, empty, truncated, wrong columns."""
+
+
+class TrialFailed(EfficientNasError):
+    """Raised by an evaluator to record a trial as failed with a reason; the search goes on."""
+
+
+class SpaceExhausted(EfficientNasError):
+    """Raised by `Controller.ask` when no architecture is left that was not proposed before."""
+
+
+class Interrupted(EfficientNasError):
+    """The search was stopped by the user; everything computed so far is in the ledger."""
