@@ -14,7 +14,7 @@ PACKAGE = ROOT / "python" / "efficient_nas"
 LAYERS = [
     {"errors", "types", "protocols"},
     {"_core"},
-    {"candidates", "pareto"},
+    {"candidates", "installation", "pareto"},
     {"graph"},
     {"ops", "spaces", "objectives", "ledger", "evolution"},
     {"supernet", "predictors", "progressive", "controllers", "devices"},

@@ -5,4 +5,5 @@
 
 namespace nb = nanobind;
 
+void export_build(nb::module_& module);
 void export_rng(nb::module_& module);
