@@ -1,13 +1,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find csrc python CMakeLists.txt -name '*.hpp' -o -name '*.h' -o -name '*.cpp' -o -name '*.py' -o -name CMakeLists.txt)
+SOURCES := $(shell find csrc python CMakeLists.txt -type f -not -path '*/__pycache__/*' -not -name '*.so')
 CXX_SOURCES := $(shell find csrc tests/cpp -name '*.hpp' -o -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
 .PHONY: demo test lint format clean
 
 demo: $(VENV)/.installed  ## search on real data for about 90 seconds, then train, export and check the winner
-	$(BIN)/efficient-nas search configs/quickstart.yaml --output runs/quickstart
+	$(BIN)/efficient-nas search configs/quickstart.yaml
 
 test: $(VENV)/.installed  ## all tests; needs neither a GPU nor the network
 	$(BIN)/python -m pytest -q
