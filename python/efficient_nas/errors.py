@@ -23,6 +23,10 @@ class TableError(EfficientNasError, ValueError):
     """A table of results or latencies that cannot be used: missing, empty, truncated, wrong columns."""
 
 
+class ExportError(EfficientNasError):
+    """A network that cannot be exported, or an exporter whose packages are not installed."""
+
+
 class TrialFailed(EfficientNasError):
     """Raised by an evaluator to record a trial as failed with a reason; the search goes on."""
 

@@ -93,3 +93,17 @@ class Trial:
     metrics: Mapping[str, float]
     seconds: float
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far an exported file's outputs are from the module it was made of.
+
+    max_abs_error: largest absolute difference of any logit. ok: it is at most `tolerance`; a NaN is not.
+    """
+
+    format: str
+    path: str
+    max_abs_error: float
+    tolerance: float
+    ok: bool
