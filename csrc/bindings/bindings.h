@@ -6,4 +6,5 @@
 namespace nb = nanobind;
 
 void export_build(nb::module_& module);
+void export_pareto(nb::module_& module);
 void export_rng(nb::module_& module);

@@ -4,5 +4,6 @@ NB_MODULE(_core, module) {
     module.doc() = "Native core of efficient_nas: spaces, graphs, Pareto fronts, populations.";
     module.attr("__version__") = EFFNAS_VERSION;
     export_build(module);
+    export_pareto(module);
     export_rng(module);
 }

@@ -1,6 +1,7 @@
 """Hardware-aware neural architecture search for PyTorch with a native C++ core."""
 
 from efficient_nas import objectives as objectives
+from efficient_nas import pareto as pareto
 from efficient_nas import progressive as progressive
 from efficient_nas._core import __version__ as __version__
 from efficient_nas.installation import build_info as build_info

@@ -1,0 +1,44 @@
+"""Checks of the arguments that the functions of this room share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Maximize: TypeAlias = bool | Sequence[bool] | npt.NDArray[np.bool_] | None
+"""Which objectives are maximised: one bool for all of them, or one each. None: all are minimised."""
+
+
+def as_float64(where: str, name: str, array: npt.ArrayLike, shape: str) -> npt.NDArray[np.float64]:
+    """`array` as C-contiguous float64; TypeError unless it holds real numbers that float64 can represent."""
+    given = np.asarray(array)
+    if given.size == 0 and not isinstance(array, np.ndarray):
+        given = given.astype(np.float64)
+    if given.dtype.kind not in "iuf" or not np.can_cast(given.dtype, np.float64, "safe"):
+        raise TypeError(f"{where}: {name} must be float64 {shape}, got an array of dtype {given.dtype}")
+    return given.astype(np.float64, order="C", copy=False)
+
+
+def minimised(
+    where: str, values: npt.ArrayLike, maximize: Maximize
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """`values` with maximised columns negated, and the sign of every column."""
+    array = as_float64(where, "values", values, "[n, m]")
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(f"{where}: values must have shape [n, m] with m >= 1, got {list(array.shape)}")
+    signs = np.ones(array.shape[1])
+    if maximize is None:
+        return array, signs
+    flags = np.asarray(maximize)
+    if flags.dtype != np.bool_:
+        raise TypeError(f"{where}: maximize must be bools, one for each column of values, got {maximize!r}")
+    if flags.shape not in {(), signs.shape}:
+        raise ValueError(
+            f"{where}: maximize must have shape [{len(signs)}], one for each column of values, "
+            f"got {list(flags.shape)}"
+        )
+    signs[np.broadcast_to(flags, signs.shape)] = -1.0
+    return array * signs, signs

@@ -1,0 +1,28 @@
+"""The hypervolume indicator."""
+
+from __future__ import annotations
+
+import numpy.typing as npt
+
+from efficient_nas import _core
+from efficient_nas.pareto.arguments import Maximize, as_float64, minimised
+
+
+def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, maximize: Maximize = None) -> float:
+    """Volume that the rows of `values` [n, m] dominate, bounded by `reference` [m]; 0.0 without rows.
+
+    Objectives are minimised unless `maximize` (one bool, or one a column) says otherwise; the reference is given
+    in the same direction. Rows that are not better than it in every objective add nothing, nor do rows with a
+    NaN. The result is infinite if a row is infinitely better. ValueError if the reference is not finite.
+
+    Sweeps for two and three objectives, O(n log n) (HV3D, Fonseca et al. 2006); WFG (While et al. 2012) for
+    more, exponential in m at worst.
+    """
+    array, signs = minimised("hypervolume", values, maximize)
+    bound = as_float64("hypervolume", "reference", reference, "[m]")
+    if bound.shape != signs.shape:
+        raise ValueError(
+            f"hypervolume: reference must have shape [{len(signs)}], one for each column of values, "
+            f"got {list(bound.shape)}"
+        )
+    return _core.hypervolume(array, bound * signs)
