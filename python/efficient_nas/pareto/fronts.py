@@ -12,7 +12,7 @@ from efficient_nas.pareto.arguments import Maximize, as_float64, minimised
 def nondominated_sort(values: npt.ArrayLike, maximize: Maximize = None) -> npt.NDArray[np.int32]:
     """Front number int32 [n] of every row, 0 is best.
 
-    values: float64 [n, m] with m >= 1, minimised unless `maximize` (one bool, or one a column) says otherwise.
+    values: float64 [n, m], m >= 1, minimised unless `maximize` (one bool, or one a column) says otherwise.
     A row's front is 0 if no row dominates it, else one more than the highest front among its dominators.
     Equal rows share a front. Infinities are ordinary values. Every row with a NaN belongs to one last front,
     behind all others, and dominates nothing.
@@ -26,7 +26,8 @@ def nondominated_sort(values: npt.ArrayLike, maximize: Maximize = None) -> npt.N
 def is_nondominated(values: npt.ArrayLike, maximize: Maximize = None) -> npt.NDArray[np.bool_]:
     """Whether no other row dominates the row, bool [n]; False for rows with a NaN.
 
-    values: float64 [n, m] with m >= 1, minimised unless `maximize` says otherwise. Equal rows are treated alike.
+    values: float64 [n, m], m >= 1, minimised unless `maximize` says otherwise. Equal rows do not dominate
+    each other.
     """
     array, _ = minimised("is_nondominated", values, maximize)
     return _core.is_nondominated(array)

@@ -11,9 +11,10 @@ from efficient_nas.pareto.arguments import Maximize, as_float64, minimised
 def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, maximize: Maximize = None) -> float:
     """Volume that the rows of `values` [n, m] dominate, bounded by `reference` [m]; 0.0 without rows.
 
-    Objectives are minimised unless `maximize` (one bool, or one a column) says otherwise; the reference is given
-    in the same direction. Rows that are not better than it in every objective add nothing, nor do rows with a
-    NaN. The result is infinite if a row is infinitely better. ValueError if the reference is not finite.
+    Objectives are minimised unless `maximize` (one bool, or one a column) says otherwise; the reference is
+    given in the same direction. Rows that are not better than it in every objective add nothing, nor do rows
+    with a NaN. The result is infinite if a row is infinitely better. ValueError for a reference that is not
+    finite.
 
     Sweeps for two and three objectives, O(n log n) (HV3D, Fonseca et al. 2006); WFG (While et al. 2012) for
     more, exponential in m at worst.
