@@ -27,6 +27,10 @@ class ExportError(EfficientNasError):
     """A network that cannot be exported, or an exporter whose packages are not installed."""
 
 
+class SearchError(EfficientNasError):
+    """A search that cannot go on: nothing but failed trials, or workers that do not start."""
+
+
 class TrialFailed(EfficientNasError):
     """Raised by an evaluator to record a trial as failed with a reason; the search goes on."""
 
