@@ -165,13 +165,14 @@ class _Arm:
     def ask(self) -> None:
         trial = self.asked
         if self.schedule:
-            self.open_stage(max(self.stage, self.schedule.stage_of(trial)))
+            # A budget raised on resume keeps the boundaries of the first one: the rest is in the last stage.
+            self.open_stage(max(self.stage, self.schedule.stage_of(min(trial, self.schedule.trials - 1))))
         while True:
             try:
                 proposal = self.controller.ask(1)[0]
                 break
             except SpaceExhausted:
-                if self.schedule is None or self.stage + 1 >= self.schedule.num_stages:
+                if self.schedule is None or self.stage + 1 >= len(self.schedule.stages):
                     self.exhausted = True
                     return
                 self.open_stage(self.stage + 1)

@@ -20,7 +20,7 @@ HELLO, READY = "hello", "ready"
 
 
 def serve(connection: Connection) -> None:
-    """Runs jobs from `connection` until it closes. First comes the pickled evaluation, from our own parent."""
+    """Runs jobs from `connection` until it closes. First comes the pickled evaluation of our parent."""
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
