@@ -30,6 +30,17 @@ OutputArray<T> make_array(std::vector<T>&& values, std::initializer_list<std::si
     return OutputArray<T>(data, shape, capsule);
 }
 
+// A result to be written by the caller; not initialised.
+template <typename T>
+OutputArray<T> empty_array(std::initializer_list<std::size_t> shape) {
+    std::size_t size = 1;
+    for (const std::size_t extent : shape) size *= extent;
+    auto owner = std::make_unique_for_overwrite<T[]>(size);
+    T* data = owner.get();
+    nb::capsule capsule(owner.release(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return OutputArray<T>(data, shape, capsule);
+}
+
 inline void check_columns(const char* where, std::size_t seen, std::size_t expected) {
     if (seen != expected)
         throw std::invalid_argument(std::string(where) + ": genotypes must have shape [n, " +

@@ -6,4 +6,5 @@ NB_MODULE(_core, module) {
     export_build(module);
     export_pareto(module);
     export_rng(module);
+    export_space(module);
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class EfficientNasError(Exception):
     """Base of all errors of this package."""
@@ -41,3 +44,9 @@ class SpaceExhausted(EfficientNasError):
 
 class Interrupted(EfficientNasError):
     """The search was stopped by the user; everything computed so far is in the ledger."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """` (did you mean x?)` for the allowed name closest to a wrong one, or an empty string."""
+    close = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""

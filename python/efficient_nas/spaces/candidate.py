@@ -1,0 +1,45 @@
+"""One architecture on its way through evaluators and cost models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from efficient_nas.spaces.space import Space
+from efficient_nas.types import Genotype
+
+if TYPE_CHECKING:
+    from efficient_nas.graph import Architecture
+
+
+class Candidate:
+    """A genotype [num_choices] of a space together with the task it is built for. Can be pickled.
+
+    input_shape: (C, H, W) of the images. macro: further options of `space.build`.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        genotype: Genotype,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
+        macro: Mapping[str, Any] | None = None,
+    ) -> None:
+        space.require_valid(genotype)
+        self.space = space
+        self.genotype = genotype
+        self.input_shape = input_shape
+        self.num_classes = num_classes
+        self.macro = dict(macro or {})
+
+    @cached_property
+    def text(self) -> str:
+        """The genotype in the space's notation."""
+        return self.space.to_string(self.genotype)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The built architecture; made when first read."""
+        return self.space.build(self.genotype, self.input_shape, self.num_classes, **self.macro)
