@@ -5,6 +5,7 @@ NB_MODULE(_core, module) {
     module.attr("__version__") = EFFNAS_VERSION;
     export_build(module);
     export_pareto(module);
+    export_graph(module);
     export_rng(module);
     export_space(module);
 }

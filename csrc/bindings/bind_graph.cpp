@@ -1,0 +1,102 @@
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "bindings.h"
+#include "efficient_nas/cost.hpp"
+#include "efficient_nas/graph.hpp"
+#include "efficient_nas/prune.hpp"
+
+namespace nas = efficient_nas;
+
+namespace {
+
+// operation, input_channels, output_channels, stride, kernel_size (0: none), expansion, affine
+using NodeTuple =
+    std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>;
+using ShapeTuple = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
+
+nas::Node to_node(const NodeTuple& values) {
+    const auto& [operation, input_channels, output_channels, stride, kernel_size, expansion, affine] = values;
+    return {nas::parse_operation(operation),
+            input_channels,
+            output_channels,
+            stride,
+            kernel_size,
+            expansion,
+            affine};
+}
+
+ShapeTuple to_tuple(const nas::Shape& shape) { return {shape.channels, shape.height, shape.width}; }
+
+nas::Graph make_graph(const std::vector<NodeTuple>& nodes,
+                      const std::vector<std::pair<std::int64_t, std::int64_t>>& connections,
+                      const ShapeTuple& input_shape) {
+    std::vector<nas::Node> native_nodes;
+    native_nodes.reserve(nodes.size());
+    for (const NodeTuple& node : nodes) native_nodes.push_back(to_node(node));
+    std::vector<nas::Connection> native_connections;
+    native_connections.reserve(connections.size());
+    for (const auto& [from, to] : connections) native_connections.push_back({from, to});
+    const auto [channels, height, width] = input_shape;
+    return nas::Graph(std::move(native_nodes), std::move(native_connections), {channels, height, width});
+}
+
+}  // namespace
+
+void export_graph(nb::module_& module) {
+    module.def(
+        "operations",
+        [] {
+            std::vector<std::string> names;
+            for (const nas::OperationTraits& operation : nas::kOperations) names.emplace_back(operation.name);
+            return names;
+        },
+        "Names of all operations.");
+
+    module.def(
+        "check_node", [](const NodeTuple& node) { nas::check_node(to_node(node)); }, nb::arg("node"),
+        "Raises ValueError if the attributes of a node are wrong.");
+
+    nb::class_<nas::Graph>(module, "Graph", "A checked architecture; see efficient_nas.graph.Architecture.")
+        .def(
+            "__init__",
+            [](nas::Graph* self, const std::vector<NodeTuple>& nodes,
+               const std::vector<std::pair<std::int64_t, std::int64_t>>& connections,
+               const ShapeTuple& input_shape) {
+                new (self) nas::Graph(make_graph(nodes, connections, input_shape));
+            },
+            nb::arg("nodes"), nb::arg("connections"), nb::arg("input_shape"))
+        .def_prop_ro("macs", [](const nas::Graph& graph) { return nas::macs(graph); })
+        .def_prop_ro("params", [](const nas::Graph& graph) { return nas::params(graph); })
+        .def_prop_ro("peak_activation_bytes",
+                     [](const nas::Graph& graph) { return nas::peak_activation_bytes(graph); })
+        .def_prop_ro("depth", [](const nas::Graph& graph) { return nas::depth(graph); })
+        .def_prop_ro("topological_order", [](const nas::Graph& graph) { return graph.topological_order(); })
+        .def_prop_ro("execution_order", [](const nas::Graph& graph) { return graph.execution_order(); })
+        .def_prop_ro("kept_nodes", [](const nas::Graph& graph) { return nas::kept_nodes(graph); })
+        .def_prop_ro("alive",
+                     [](const nas::Graph& graph) {
+                         std::vector<bool> alive(graph.size());
+                         for (std::size_t i = 0; i < graph.size(); ++i) alive[i] = graph.is_alive(i);
+                         return alive;
+                     })
+        .def_prop_ro("shapes",
+                     [](const nas::Graph& graph) {
+                         std::vector<ShapeTuple> shapes;
+                         for (std::size_t i = 0; i < graph.size(); ++i)
+                             shapes.push_back(to_tuple(graph.shape(i)));
+                         return shapes;
+                     })
+        .def_prop_ro("received_shapes", [](const nas::Graph& graph) {
+            std::vector<ShapeTuple> shapes;
+            for (std::size_t i = 0; i < graph.size(); ++i) shapes.push_back(to_tuple(graph.received(i)));
+            return shapes;
+        });
+}
