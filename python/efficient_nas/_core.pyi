@@ -54,6 +54,7 @@ def hypervolume(values: npt.NDArray[np.float64], reference: npt.NDArray[np.float
 def pareto_rank(
     values: npt.NDArray[np.float64], violation: npt.NDArray[np.float64], failed: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]: ...
+
 # bind_space.cpp
 class SpaceSpec:
     def __init__(
