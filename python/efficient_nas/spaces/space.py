@@ -156,7 +156,7 @@ class Space:
         """Mutants, row by row: uint8 [n, num_choices].
 
         Changes min(mutations, mutable) distinct active choices, each drawn uniformly, to another allowed
-        value, drawn uniformly. Mutable are the active choices that have another value with which the row stays
+        value, drawn uniformly. Mutable are the active choices that have another value with which the row is
         valid, given the others. Choices that become inactive are zeroed, those that become active are drawn.
         Fewer choices change only where the changes already made leave no mutable one.
         """
@@ -199,7 +199,9 @@ class Space:
         return self._native.enumerate(limit)
 
     def option_mask(self, prefix: Genotypes, index: int) -> npt.NDArray[np.bool_]:
-        """The options of choice `index` that can follow a prefix: bool [cardinality], [n, cardinality] for a batch.
+        """The options of choice `index` that can follow a prefix: bool [cardinality].
+
+        A batch of prefixes gives bool [n, cardinality].
 
         prefix: uint8 [num_choices] or [n, num_choices]; only the values before `index` count. An option is
         allowed when a valid genotype starts with the prefix and it; for an inactive choice only option 0 is.
@@ -249,7 +251,7 @@ class Space:
         return notation.format_values(self.values(genotype))
 
     def from_string(self, text: str) -> Genotype:
-        """The genotype uint8 [num_choices] that `to_string` wrote. ValueError names the part that is wrong."""
+        """The genotype uint8 [num_choices] that `to_string` wrote. ValueError names the wrong part."""
         return self.genotype(notation.parse_values(text, self.choices))
 
     def require_valid(self, genotype: Genotype) -> None:
@@ -284,7 +286,7 @@ class Space:
                 if known and name not in known:
                     hint = nearest(str(name), names)
                     raise ValueError(
-                        f"restrict: unknown operation {name!r}{hint}; space {self.name} has {', '.join(names)}"
+                        f"restrict: unknown operation {name!r}{hint}; {self.name} has {', '.join(names)}"
                     )
             self._keep(allowed, "operation", lambda o: o in wanted, f"operations={wanted}")
         space = copy.copy(self)
