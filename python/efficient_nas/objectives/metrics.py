@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
+
+from efficient_nas.errors import nearest
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 
@@ -24,12 +25,6 @@ DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
     }
 )
 """The metrics whose direction is known; any other needs an explicit one."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def check_name(where: str, name: object) -> str:

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from efficient_nas.errors import nearest
 from efficient_nas.objectives.constrained import Constrained
-from efficient_nas.objectives.metrics import nearest
 from efficient_nas.objectives.pareto import Pareto
 from efficient_nas.objectives.weighted import Weighted
 

@@ -13,8 +13,6 @@ from typing import Any, Protocol
 class RestrictableSpace(Protocol):
     """The part of `spaces.Space` that a schedule needs."""
 
-    @property
-    def size(self) -> int: ...
     def restrict(
         self,
         max_depth: float | None = None,
@@ -63,7 +61,8 @@ class ProgressiveSchedule:
 
     space: the whole space. stages: at least one, by increasing `until`, each containing the one before.
     trials: the budget; stage i ends before trial round(until_i * trials).
-    Every stage must last at least one trial, and none but the last may hold more trials than genotypes.
+    Every stage must last at least one trial. A search that runs out of architectures in one stage goes on
+    to the next.
     """
 
     def __init__(self, space: RestrictableSpace, stages: Sequence[Stage], trials: int) -> None:
@@ -96,11 +95,6 @@ class ProgressiveSchedule:
                 opened = space.restrict(**stage.limits) if stage.limits else space
             except ValueError as error:
                 raise ValueError(f"ProgressiveSchedule: stages[{index}]: {error}") from error
-            if index + 1 < len(stages) and opened.size < self._ends[index]:
-                raise ValueError(
-                    f"ProgressiveSchedule: stages[{index}] opens {opened.size} genotypes, fewer than the "
-                    f"{self._ends[index]} trials until its end; end it earlier or open more"
-                )
             self._spaces.append(opened)
 
     def stage_of(self, trial: int) -> int:

@@ -1,0 +1,85 @@
+"""Aging evolution with tournament selection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from efficient_nas.controllers.base import Controller
+from efficient_nas.controllers.draws import Draws
+from efficient_nas.controllers.known import KnownArchitectures
+from efficient_nas.controllers.options import check_int
+from efficient_nas.controllers.population import Population
+from efficient_nas.protocols import SearchSpace
+from efficient_nas.types import Genotype, Result
+
+_CHILDREN = 4  # mutants of one parent drawn at a time, until one is new
+_ATTEMPTS = 8
+
+
+class RegularizedEvolution(Controller):
+    """Mutates the winner of a tournament; the oldest member dies, not the worst.
+
+    population_size: how many of the latest results can be parents; the first that many are random.
+    sample_size: members drawn with replacement for a tournament.
+
+    Real et al. 2019, algorithm 1 (arXiv:1802.01548). Departures: architectures are never proposed twice
+    (a parent whose mutants are all known loses its turn, and later attempts mutate more choices);
+    several objectives and constraints are compared by `pareto.rank`; failed trials never join.
+    A new stage begins with the whole population, its better half counting as the youngest.
+    """
+
+    name = "regularized_evolution"
+
+    def __init__(
+        self, space: SearchSpace, seed: int, population_size: int = 50, sample_size: int = 10
+    ) -> None:
+        super().__init__(space, seed)
+        self.population_size = check_int(f"{self.name}: population_size", population_size, 2)
+        self.sample_size = check_int(f"{self.name}: sample_size", sample_size, 1)
+        self._population = Population(self.population_size, space.num_choices)
+        self._oldest = 0
+
+    def options(self) -> dict[str, Any]:
+        return {"population_size": self.population_size, "sample_size": self.sample_size}
+
+    def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
+        if not self._population.full:
+            return known.sample_new(draws), "random"
+        for attempt in range(_ATTEMPTS):
+            parent = self._population.genotype(self._tournament(draws))
+            parents = np.repeat(parent[None], _CHILDREN, axis=0)
+            child = known.first_new(self.space.mutate(parents, draws.seed(), 1 + attempt // 2))
+            if child is not None:
+                return child, "mutation"
+        return known.sample_new(draws), "random"
+
+    def learn(self, result: Result) -> None:
+        if result.failed:
+            return
+        if not self._population.full:
+            self._population.put(len(self._population), result)
+        else:
+            self._population.put(self._oldest, result)
+            self._oldest = (self._oldest + 1) % self.population_size
+
+    def open_rule(self, space: SearchSpace) -> None:
+        n = len(self._population)
+        by_age = (self._oldest + np.arange(n)) % max(n, 1)
+        better = self._population.ranks()[by_age] < n // 2 if n else np.zeros(0, np.bool_)
+        self._population.reorder(np.concatenate([by_age[~better], by_age[better]]))
+        self._oldest = 0
+
+    def rule_state(self) -> dict[str, Any]:
+        return {"population": self._population.state_dict(), "oldest": self._oldest}
+
+    def load_rule_state(self, state: Mapping[str, Any]) -> None:
+        self._population.load_state_dict(state["population"])
+        self._oldest = int(state["oldest"])
+
+    def _tournament(self, draws: Draws) -> int:
+        ranks = self._population.ranks()
+        n = len(ranks)
+        return min((draws.below(n) for _ in range(self.sample_size)), key=ranks.__getitem__)
