@@ -33,7 +33,7 @@ class Named(Section):
 
 
 class SpaceSection(Named):
-    """name: one of `nas.spaces.available()` or `package.module:factory`. macro: arguments of `space.build`."""
+    """name: one of `nas.spaces.available()` or `package.module:factory`. macro: options of `space.build`."""
 
     name: Name
     macro: dict[str, Any] = {}
@@ -170,7 +170,7 @@ class Config(Section):
 
 
 def parse(fields: Mapping[str, Any]) -> Config:
-    """The checked config of `fields` (nested mappings and lists). Raises ConfigError for the first wrong field."""
+    """The checked config of `fields` (nested mappings and lists). Raises ConfigError for a wrong field."""
     try:
         return Config.model_validate(dict(fields))
     except pydantic.ValidationError as error:

@@ -1,8 +1,7 @@
-"""Calling a factory with options from a config: names, presence and types are checked against its signature."""
+"""Calling a factory with options of a config, checked against its signature."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import typing
@@ -60,7 +59,6 @@ def _check_type(path: str, value: Any, annotation: Any) -> None:
         raise ConfigError(field_path([path, *inner]) if inner else path, message) from None
 
 
-@functools.lru_cache(maxsize=1024)
 def _adapter(annotation: Any) -> pydantic.TypeAdapter[Any] | None:
     """None for annotations that are no plain data; the factory itself judges those."""
     try:

@@ -310,6 +310,11 @@ class Space:
 
     # ---- architectures
 
+    @property
+    def can_build(self) -> bool:
+        """Whether `build` makes architectures: False for a space of one's own that has no build callable."""
+        return self._build is not None or type(self).build is not Space.build
+
     def build(
         self,
         genotype: Genotype,
@@ -350,7 +355,7 @@ class Space:
             raise ValueError(
                 f"canonical_bytes: unknown kind {kind!r}{hint}; kinds: {', '.join(CANONICAL_KINDS)}"
             )
-        if self._build is not None or type(self).build is not Space.build:
+        if self.can_build:
             return [self.build(row).canonical_bytes(kind) for row in genotypes]
         for row in genotypes[~self.validate(genotypes)][:1]:
             self.require_valid(row)
