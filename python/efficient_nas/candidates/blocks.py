@@ -43,9 +43,10 @@ class ResNetBasicBlock(nn.Module):
 
     def __init__(self, input_channels: int, output_channels: int, stride: int, *, affine: bool) -> None:
         super().__init__()
+        # One flat sequence: nested ones would keep the tensor between them while the second runs.
         self.body = nn.Sequential(
-            ReLUConvBN(input_channels, output_channels, 3, stride, affine=affine),
-            ReLUConvBN(output_channels, output_channels, 3, 1, affine=affine),
+            *ReLUConvBN(input_channels, output_channels, 3, stride, affine=affine),
+            *ReLUConvBN(output_channels, output_channels, 3, 1, affine=affine),
         )
         self.shortcut: nn.Module
         if stride == 2:
@@ -111,7 +112,7 @@ class GlobalAvgPool(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A linear layer with bias on the flattened input: [N, output_channels]."""
+    """A linear layer with bias on the flattened input: [N, output_channels, 1, 1]."""
 
     def __init__(self, in_features: int, output_channels: int) -> None:
         super().__init__()
@@ -119,4 +120,4 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.linear(x.flatten(1))
-        return logits
+        return logits[:, :, None, None]

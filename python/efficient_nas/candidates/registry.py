@@ -130,11 +130,12 @@ def create(
     affine: bool = True,
     in_features: int | None = None,
 ) -> nn.Module:
-    """The torch module of `operation`; its input is [N, input_channels, H, W], sides shrink to ceil(side / stride).
+    """The torch module of `operation`: [N, input_channels, H, W] to [N, output_channels, ...].
 
-    Steps as in docs/design/architectures.md, every one out of place. `linear` gives [N, output_channels]
-    and reads `in_features` (default `input_channels`) values an image; `kernel_size` (odd) belongs to `conv`,
-    `conv_bn`, `conv_bn_relu` and `mbconv`, `expansion` to `mbconv`. Raises ValueError for anything else.
+    Sides shrink to ceil(side / stride); steps as in docs/design/architectures.md, every one out of place.
+    `linear` gives [N, output_channels, 1, 1] and reads `in_features` (default `input_channels`) values an image.
+    `kernel_size` (odd) belongs to `conv`, `conv_bn`, `conv_bn_relu` and `mbconv`, `expansion` to `mbconv`.
+    Raises ValueError for anything else.
     """
     if operation not in operations():
         raise ValueError(f"create: operation must be one of {', '.join(operations())}; got {operation!r}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from efficient_nas import _core
+from efficient_nas.graph.network import DAGNetwork
 from efficient_nas.graph.node import ArchNode, checked_int, node_tuple
 from efficient_nas.graph.serialization import from_json, to_json
 
@@ -133,6 +134,10 @@ class Architecture:
         index = {old: new for new, old in enumerate(kept)}
         connections = [(index[a], index[b]) for a, b in self.connections if a in index and b in index]
         return Architecture([self.nodes[i] for i in kept], connections, self.input_shape)
+
+    def to_pytorch(self) -> DAGNetwork:
+        """A new `torch.nn.Module`: images [N, C, H, W] to logits [N, num_classes]; initial weights are PyTorch's."""
+        return DAGNetwork(self)
 
     def to_json(self) -> str:
         """JSON text that `from_json` reads; attributes at their defaults are left out."""
