@@ -12,6 +12,7 @@
 #include "efficient_nas/space.hpp"
 #include "efficient_nas/space_enumeration.hpp"
 #include "efficient_nas/space_sampling.hpp"
+#include "efficient_nas/space_variation.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

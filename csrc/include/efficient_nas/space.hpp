@@ -67,8 +67,12 @@ class SpaceSpec {
     const std::vector<Unit>& conditional_units() const { return conditional_units_; }
     // Blocks that cover all columns from left to right; empty when there are conditions or large pairs.
     const std::vector<Block>& blocks() const { return blocks_; }
-    // Choices that some valid row could change.
+    // Choices that some valid row could change; how many of them every valid row can change.
     const std::vector<std::uint32_t>& movable() const { return movable_; }
+    std::size_t always_movable() const { return always_movable_; }
+    // Index into conditional_units() of the first one that the choice can switch; their number if there is
+    // none.
+    std::size_t first_dependent(std::size_t choice) const { return first_dependent_[choice]; }
 
     bool active(std::size_t choice, const std::uint8_t* row, const std::uint8_t* activity) const {
         for (const Condition& condition : choices_[choice].conditions)
@@ -110,12 +114,14 @@ class SpaceSpec {
     bool valid(const std::uint8_t* row, std::uint8_t* activity) const {
         const std::size_t n = choices_.size();
         if (has_conditions()) return valid_with_conditions(row, activity);
-        unsigned wrong = 0;
-        for (std::size_t c = 0; c < n; ++c) wrong |= static_cast<unsigned>(row[c] > last_[c]);
+        std::uint8_t wrong = 0;  // no early exit, so that the loops can use vector instructions
+        for (std::size_t c = 0; c < n; ++c) wrong |= static_cast<std::uint8_t>(row[c] > last_[c]);
         if (wrong) return false;
         if (has_holes_)
-            for (std::size_t c = 0; c < n; ++c) wrong |= !choices_[c].allowed[row[c]];
-        for (const Unit& pair : pairs_) wrong |= static_cast<unsigned>(row[pair.first] >= row[pair.second]);
+            for (std::size_t c = 0; c < n; ++c)
+                wrong |= static_cast<std::uint8_t>(!allowed_[columns_[c].ranges + row[c]]);
+        for (const auto& [first, second] : pairs_)
+            wrong |= static_cast<std::uint8_t>(row[first] >= row[second]);
         return !wrong;
     }
 
@@ -128,7 +134,7 @@ class SpaceSpec {
     struct Column {
         std::size_t partner;  // the other choice of an ordered pair, or the choice itself
         std::size_t options;  // into options_
-        std::size_t ranges;   // into ranges_ (by the partner's value) and ranks_ (by the own value)
+        std::size_t ranges;   // into ranges_ (by the partner's value), ranks_ and allowed_ (by the own value)
     };
 
     void check(const std::vector<std::pair<std::size_t, std::size_t>>& ordered) const;
@@ -140,20 +146,24 @@ class SpaceSpec {
     bool valid_with_conditions(const std::uint8_t* row, std::uint8_t* activity) const {
         for (std::size_t c = 0; c < choices_.size(); ++c) {
             activity[c] = active(c, row, activity);
-            if (activity[c] ? !choices_[c].allowed[row[c]] : row[c] != 0) return false;
+            if (row[c] > (activity[c] ? last_[c] : 0)) return false;
+            if (has_holes_ && activity[c] && !allowed_[columns_[c].ranges + row[c]]) return false;
         }
-        for (const Unit& pair : pairs_)
-            if (activity[pair.first] && row[pair.first] >= row[pair.second]) return false;
+        for (const auto& [first, second] : pairs_)
+            if (activity[first] && row[first] >= row[second]) return false;
         return true;
     }
 
     std::vector<ChoiceSpec> choices_;
-    std::vector<Unit> units_, conditional_units_, pairs_;
+    std::vector<Unit> units_, conditional_units_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
     std::vector<std::array<std::uint8_t, 2>> unit_values_;
     std::vector<Column> columns_;
-    std::vector<std::uint8_t> options_, ranks_, last_;
+    std::vector<std::uint8_t> options_, ranks_, last_, allowed_;
     std::vector<Range> ranges_;
     std::vector<std::uint32_t> movable_;
+    std::size_t always_movable_ = 0;
+    std::vector<std::size_t> first_dependent_;
     std::vector<Block> blocks_;
     std::vector<std::array<std::uint8_t, Block::kWidth>> block_rows_;
     bool has_holes_ = false;  // some allowed set is not {0, ..., last}
@@ -226,7 +236,7 @@ inline void SpaceSpec::compile_units(const std::vector<std::pair<std::size_t, st
                                         choices_[partner[c]].name + ": no increasing options are allowed");
         units_.push_back({c, partner[c], offset, static_cast<std::uint32_t>(unit_values_.size() - offset)});
         if (!choices_[c].conditions.empty()) conditional_units_.push_back(units_.back());
-        if (partner[c] != c) pairs_.push_back(units_.back());
+        if (partner[c] != c) pairs_.emplace_back(c, partner[c]);
     }
 }
 
@@ -239,6 +249,7 @@ inline void SpaceSpec::compile_columns() {
         std::uint8_t rank = 0;
         for (std::size_t v = 0; v < n; ++v) {  // ranks_[v]: how many allowed options are below v
             ranks_.push_back(rank);
+            allowed_.push_back(choices_[c].allowed[v]);
             if (choices_[c].allowed[v]) options_.push_back(static_cast<std::uint8_t>(v)), ++rank;
         }
         last_.push_back(options_.back());
@@ -258,6 +269,13 @@ inline void SpaceSpec::compile_columns() {
         if (unit.second != unit.first) movable_.push_back(static_cast<std::uint32_t>(unit.second));
     }
     std::sort(movable_.begin(), movable_.end());
+    for (const Unit& unit : units_)
+        always_movable_ +=
+            unit.first == unit.second && unit.count > 1 && choices_[unit.first].conditions.empty();
+    first_dependent_.assign(choices_.size(), conditional_units_.size());
+    for (std::size_t u = conditional_units_.size(); u-- > 0;)
+        for (const Condition& condition : choices_[conditional_units_[u].first].conditions)
+            first_dependent_[condition.parent] = u;
 }
 
 inline void SpaceSpec::compile_blocks() {

@@ -1,0 +1,190 @@
+// Mutation and crossover of genotypes. Row i of a batch uses the stream (seed, i) as in space_sampling.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "efficient_nas/rng.hpp"
+#include "efficient_nas/space.hpp"
+#include "efficient_nas/space_sampling.hpp"
+
+namespace efficient_nas {
+
+// Rows [num_choices] that a batch call reuses.
+struct VariationScratch {
+    explicit VariationScratch(const SpaceSpec& space)
+        : activity(space.num_choices()), other_activity(space.num_choices()), marks(space.num_choices()) {}
+    std::vector<std::uint8_t> activity, other_activity, marks;
+};
+
+inline void require_valid(const SpaceSpec& space, const char* where, const std::uint8_t* row,
+                          std::size_t index, std::uint8_t* activity) {
+    if (!space.valid(row, activity))
+        throw std::invalid_argument(std::string(where) + ": row " + std::to_string(index) +
+                                    " is not valid: " + space.why_invalid(row).value_or(""));
+}
+
+constexpr std::size_t kNoChoice = SIZE_MAX;
+
+// A choice drawn uniformly among those of `movable` that can change, kNoChoice when there is none.
+// Rejection keeps it uniform; after a few misses the candidates are counted instead.
+template <typename CanChange>
+std::size_t draw_movable(const std::vector<std::uint32_t>& movable, BoundedDraws& draws,
+                         const CanChange& can_change) {
+    constexpr int kTries = 8;
+    if (movable.empty()) return kNoChoice;
+    for (int i = 0; i < kTries; ++i) {
+        const std::uint32_t choice = movable[draws.below(movable.size())];
+        if (can_change(choice)) return choice;
+    }
+    const auto count = std::count_if(movable.begin(), movable.end(), can_change);
+    if (count == 0) return kNoChoice;
+    std::uint32_t skip = draws.below(static_cast<std::uint64_t>(count));
+    for (std::size_t slot = 0;; ++slot)
+        if (can_change(movable[slot]) && skip-- == 0) return movable[slot];
+}
+
+// Gives the choice another value, uniform over those that keep the row valid.
+inline void change_choice(const SpaceSpec& space, std::size_t choice, BoundedDraws& draws,
+                          std::uint8_t* row) {
+    const SpaceSpec::Values values = space.values(choice, row);
+    std::uint32_t index = draws.below(values.count - 1);
+    index += index >= values.current;
+    row[choice] = values.begin[index];
+}
+
+// After a change of `choice`: choices that become inactive are zeroed, those that become active are drawn.
+// Calls deactivated(c) for the former.
+template <typename Deactivated>
+void settle_conditions(const SpaceSpec& space, std::size_t choice, BoundedDraws& draws, std::uint8_t* row,
+                       std::uint8_t* activity, const Deactivated& deactivated) {
+    const std::vector<Unit>& units = space.conditional_units();
+    for (std::size_t u = space.first_dependent(choice); u < units.size(); ++u) {
+        const Unit& unit = units[u];
+        const bool before = activity[unit.first], now = space.active(unit.first, row, activity);
+        if (before == now) continue;
+        activity[unit.first] = activity[unit.second] = now;
+        if (now) {
+            draw_unit(space, unit, draws, row);
+            continue;
+        }
+        row[unit.first] = row[unit.second] = 0;
+        deactivated(unit.first);
+        if (unit.second != unit.first) deactivated(unit.second);
+    }
+}
+
+// Changes one mutable choice of a valid row: one that is active and has another value that keeps the row
+// valid. activity [num_choices] is that of the row when the space has conditions.
+inline void mutate_once(const SpaceSpec& space, BoundedDraws& draws, std::uint8_t* row,
+                        std::uint8_t* activity) {
+    const bool conditions = space.has_conditions();
+    const auto can_change = [&](std::uint32_t c) {
+        return (!conditions || activity[c]) && space.values(c, row).count > 1;
+    };
+    const std::size_t choice = draw_movable(space.movable(), draws, can_change);
+    if (choice == kNoChoice) return;
+    change_choice(space, choice, draws, row);
+    if (conditions) settle_conditions(space, choice, draws, row, activity, [](std::size_t) {});
+}
+
+// Changes min(mutations, mutable) distinct choices that are active before and after. Fewer change only where
+// the changes already made leave no mutable choice: they switched the rest off, or an ordered pair has no
+// room left. scratch.activity is that of the row when the space has conditions.
+inline void mutate_many(const SpaceSpec& space, std::size_t mutations, BoundedDraws& draws, std::uint8_t* row,
+                        VariationScratch& scratch) {
+    constexpr std::uint8_t kClosed = 0, kOpen = 1, kChanged = 2;  // only open choices are drawn
+    std::vector<std::uint8_t>& marks = scratch.marks;
+    if (space.has_conditions())
+        marks = scratch.activity;  // what becomes active later stays closed: it is drawn anyway
+    else
+        std::fill(marks.begin(), marks.end(), kOpen);
+    const auto can_change = [&](std::uint32_t c) {
+        return marks[c] == kOpen && space.values(c, row).count > 1;
+    };
+    const std::vector<std::uint32_t>& movable = space.movable();
+    if (mutations > space.always_movable()) {
+        const auto count = std::count_if(movable.begin(), movable.end(), can_change);
+        mutations = std::min(mutations, static_cast<std::size_t>(count));
+    }
+    for (std::size_t changed = 0; changed < mutations;) {
+        const std::size_t choice = draw_movable(movable, draws, can_change);
+        if (choice == kNoChoice) return;
+        change_choice(space, choice, draws, row);
+        marks[choice] = kChanged;
+        ++changed;
+        settle_conditions(space, choice, draws, row, scratch.activity.data(), [&](std::size_t c) {
+            changed -= marks[c] == kChanged;
+            marks[c] = kClosed;
+        });
+    }
+}
+
+// rows, out: [n, num_choices]. Throws std::invalid_argument for a row that is not valid.
+inline void mutate(const SpaceSpec& space, const std::uint8_t* rows, std::uint64_t seed,
+                   std::size_t mutations, std::size_t n, std::uint8_t* out) {
+    const std::size_t columns = space.num_choices();
+    VariationScratch scratch(space);
+    std::uint8_t* activity = scratch.activity.data();
+    if (n > 0) std::memcpy(out, rows, n * columns);
+    for (std::size_t i = 0; i < n; ++i, out += columns) {
+        require_valid(space, "mutate: genotypes", out, i, activity);
+        BoundedDraws draws(seed, i);
+        if (mutations == 1)
+            mutate_once(space, draws, out, activity);
+        else
+            mutate_many(space, mutations, draws, out, scratch);
+    }
+}
+
+// Uniform crossover of the valid rows a and b, from the first choice to the last; an ordered pair is one
+// unit. What is active in the child comes from a parent in which it is active, either one if both, and is
+// drawn if none. scratch.activity and scratch.other_activity are those of a and b when the space has
+// conditions.
+inline void crossover_row(const SpaceSpec& space, const std::uint8_t* a, const std::uint8_t* b,
+                          BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) {
+    const std::uint8_t* const parents[] = {a, b};
+    const std::vector<Unit>& units = space.units();
+    const std::uint8_t *in_a = scratch.activity.data(), *in_b = scratch.other_activity.data();
+    std::uint8_t* in_row = scratch.marks.data();
+    std::uint64_t coins = 0;
+    for (std::size_t u = 0; u < units.size(); ++u, coins >>= 1) {
+        if (u % 64 == 0) coins = draws.bits();
+        const std::size_t first = units[u].first, second = units[u].second;
+        std::size_t parent = coins & 1;
+        if (space.has_conditions()) {
+            in_row[first] = in_row[second] = space.active(first, row, in_row);
+            if (!in_row[first]) {
+                row[first] = row[second] = 0;
+                continue;
+            }
+            if (!in_a[first] && !in_b[first]) {
+                draw_unit(space, units[u], draws, row);
+                continue;
+            }
+            if (in_a[first] != in_b[first]) parent = in_b[first];
+        }
+        row[first] = parents[parent][first];
+        row[second] = parents[parent][second];
+    }
+}
+
+// a, b, out: [n, num_choices]. Throws std::invalid_argument for a row that is not valid.
+inline void crossover(const SpaceSpec& space, const std::uint8_t* a, const std::uint8_t* b,
+                      std::uint64_t seed, std::size_t n, std::uint8_t* out) {
+    const std::size_t columns = space.num_choices();
+    VariationScratch scratch(space);
+    for (std::size_t i = 0; i < n; ++i, a += columns, b += columns, out += columns) {
+        require_valid(space, "crossover: a", a, i, scratch.activity.data());
+        require_valid(space, "crossover: b", b, i, scratch.other_activity.data());
+        BoundedDraws draws(seed, i);
+        crossover_row(space, a, b, draws, out, scratch);
+    }
+}
+
+}  // namespace efficient_nas
