@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bindings.h"
+#include "efficient_nas/canonical_architecture.hpp"
 #include "efficient_nas/cost.hpp"
 #include "efficient_nas/graph.hpp"
 #include "efficient_nas/prune.hpp"
@@ -48,6 +49,13 @@ nas::Graph make_graph(const std::vector<NodeTuple>& nodes,
     return nas::Graph(std::move(native_nodes), std::move(native_connections), {channels, height, width});
 }
 
+// A search for the canonical form of a large graph may take a while.
+std::vector<std::uint8_t> canonical_bytes(const nas::Graph& graph, const std::string& kind) {
+    const nas::CanonicalKind parsed = nas::parse_canonical_kind(kind);
+    nb::gil_scoped_release release;
+    return nas::canonical_bytes(graph, parsed);
+}
+
 }  // namespace
 
 void export_graph(nb::module_& module) {
@@ -78,6 +86,20 @@ void export_graph(nb::module_& module) {
         .def_prop_ro("peak_activation_bytes",
                      [](const nas::Graph& graph) { return nas::peak_activation_bytes(graph); })
         .def_prop_ro("depth", [](const nas::Graph& graph) { return nas::depth(graph); })
+        .def(
+            "canonical_bytes",
+            [](const nas::Graph& graph, const std::string& kind) {
+                const std::vector<std::uint8_t> bytes = canonical_bytes(graph, kind);
+                return nb::bytes(bytes.data(), bytes.size());
+            },
+            nb::arg("kind"))
+        .def(
+            "canonical_hash",
+            [](const nas::Graph& graph, const std::string& kind) {
+                const std::vector<std::uint8_t> bytes = canonical_bytes(graph, kind);
+                return nas::hash_bytes(bytes.data(), bytes.size());
+            },
+            nb::arg("kind"))
         .def_prop_ro("topological_order", [](const nas::Graph& graph) { return graph.topological_order(); })
         .def_prop_ro("execution_order", [](const nas::Graph& graph) { return graph.execution_order(); })
         .def_prop_ro("kept_nodes", [](const nas::Graph& graph) { return nas::kept_nodes(graph); })

@@ -139,6 +139,18 @@ class Architecture:
         """A new `torch.nn.Module`: images [N, C, H, W] to logits [N, num_classes]; initial weights are PyTorch's."""
         return DAGNetwork(self)
 
+    def canonical_bytes(self, kind: str = "graph") -> bytes:
+        """Bytes that two architectures share exactly when they are the same once simplified.
+
+        kind: `graph` (the simplified typed multigraphs are isomorphic) or `expression` (a shared node and two
+        equal ones are the same). The resolution of the input does not count.
+        """
+        return self._native.canonical_bytes(kind)
+
+    def canonical_hash(self, kind: str = "graph") -> int:
+        """64 bits of `canonical_bytes`, for indexing; equality is decided by the bytes."""
+        return self._native.canonical_hash(kind)
+
     def to_json(self) -> str:
         """JSON text that `from_json` reads; attributes at their defaults are left out."""
         return to_json(self.nodes, self.connections, self.input_shape)

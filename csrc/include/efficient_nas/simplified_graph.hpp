@@ -1,0 +1,184 @@
+// A simplified architecture: what canonical forms are computed of (docs/design/architectures.md, "Canonical
+// forms").
+//
+// Vertices hold a type, a number that the caller assigns, and a sum of terms: earlier vertices with
+// multiplicity. Zeros, identities and sums are gone: while a graph is built, the value of every node is such
+// a sum, and an operation on an empty sum is an empty sum again.
+//
+//     SmallGraph graph;                                          // x -> conv, skip -> sum -> output
+//     SmallSum x = graph.source(kX);
+//     SmallSum node = graph.apply(kConv, x);
+//     add_to(node, x);
+//     graph.finish(kOutput, node);
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "efficient_nas/fixed_vector.hpp"
+
+namespace efficient_nas {
+
+struct MultiplicityOverflow : std::overflow_error {
+    MultiplicityOverflow() : std::overflow_error("multiplicity of a term does not fit into 32 bits") {}
+};
+
+inline void increase(std::uint32_t& multiplicity, std::uint32_t by) {
+    if (__builtin_add_overflow(multiplicity, by, &multiplicity)) throw MultiplicityOverflow();
+}
+
+template <class Multiplicity>
+struct Term {
+    std::uint32_t vertex;
+    Multiplicity multiplicity;
+
+    bool operator==(const Term&) const = default;
+    auto operator<=>(const Term&) const = default;
+};
+
+// At most 64 vertices, no heap. Everything below is written once, for this storage and for HeapStorage.
+struct SmallStorage {
+    static constexpr std::size_t kMaxVertices = 64;
+    static constexpr std::size_t kMaxTerms = kMaxVertices * (kMaxVertices - 1) / 2;
+    static constexpr std::size_t kMaxMoves = kMaxTerms;
+    using Multiplicity = std::uint32_t;
+    template <class T>
+    using PerVertex = FixedVector<T, kMaxVertices>;
+    template <class T>
+    using PerTerm = FixedVector<T, kMaxTerms>;
+};
+
+template <class MultiplicityType>
+struct HeapStorage {
+    static constexpr std::size_t kMaxMoves = std::size_t{1} << 22;
+    using Multiplicity = MultiplicityType;
+    template <class T>
+    using PerVertex = std::vector<T>;
+    template <class T>
+    using PerTerm = std::vector<T>;
+};
+
+// A multiset of vertices, in ascending order of vertices.
+template <class Storage>
+using Sum = typename Storage::template PerVertex<Term<typename Storage::Multiplicity>>;
+
+// Appends a term to a sorted list, or adds to the multiplicity of an equal last vertex.
+template <class Terms, class Multiplicity>
+void append_term(Terms& terms, std::size_t first, const Term<Multiplicity>& term) {
+    if (terms.size() > first && terms.back().vertex == term.vertex)
+        increase(terms.back().multiplicity, term.multiplicity);
+    else
+        terms.push_back(term);
+}
+
+template <class Terms>
+void add_to(Terms& sum, const Terms& other) {
+    Terms merged;
+    auto a = sum.begin();
+    auto b = other.begin();
+    while (a != sum.end() || b != other.end())
+        append_term(merged, 0, b == other.end() || (a != sum.end() && a->vertex < b->vertex) ? *a++ : *b++);
+    sum = merged;
+}
+
+template <class Storage>
+class SimplifiedGraph {
+  public:
+    using TermType = Term<typename Storage::Multiplicity>;
+    using SumType = Sum<Storage>;
+    template <class T>
+    using PerVertex = typename Storage::template PerVertex<T>;
+
+    // A vertex without inputs; give distinguishable inputs distinct types.
+    SumType source(std::uint32_t type) { return add_vertex(type, {}); }
+
+    // An operation of this type on a sum.
+    SumType apply(std::uint32_t type, const SumType& sum) {
+        return sum.empty() ? SumType() : add_vertex(type, sum);
+    }
+
+    // One of the values that a concat is applied to: keeps two values of one term apart from one of two
+    // terms. An empty value stays a value.
+    SumType group(std::uint32_t type, const SumType& sum) {
+        const bool single = sum.size() == 1 && sum[0].multiplicity == typename Storage::Multiplicity{1};
+        return single ? sum : add_vertex(type, sum);
+    }
+
+    // The output, which makes the graph complete: vertices that do not reach it are dropped.
+    void finish(std::uint32_t type, const SumType& sum) {
+        add_vertex(type, sum);
+        drop_unused();
+    }
+
+    std::size_t size() const { return vertices_.size(); }
+    std::uint32_t type(std::size_t vertex) const { return vertices_[vertex].type; }
+    // Length of the longest path that ends here.
+    std::uint32_t height(std::size_t vertex) const { return vertices_[vertex].height; }
+    // Earlier vertices only, ascending.
+    std::span<const TermType> terms(std::size_t vertex) const {
+        const Vertex& v = vertices_[vertex];
+        return {terms_.data() + v.first, v.count};
+    }
+    std::size_t num_terms() const { return terms_.size(); }
+
+  private:
+    struct Vertex {
+        std::uint32_t type, height, count;
+        std::size_t first;
+    };
+
+    SumType add_vertex(std::uint32_t type, const SumType& sum) {
+        Vertex vertex{type, 0, static_cast<std::uint32_t>(sum.size()), terms_.size()};
+        for (const TermType& term : sum) {
+            vertex.height = std::max(vertex.height, vertices_[term.vertex].height + 1);
+            terms_.push_back(term);
+        }
+        SumType value;
+        value.push_back({static_cast<std::uint32_t>(size()), typename Storage::Multiplicity{1}});
+        vertices_.push_back(vertex);
+        return value;
+    }
+
+    void drop_unused() {
+        PerVertex<std::uint32_t> index;  // first: whether used; then the new index
+        index.resize(size());
+        std::fill(index.begin(), index.end(), 0);
+        index[size() - 1] = 1;
+        std::size_t used = 0;
+        for (std::size_t v = size(); v-- > 0;) {
+            if (!index[v]) continue;
+            ++used;
+            for (const TermType& term : terms(v)) index[term.vertex] = 1;
+        }
+        if (used == size()) return;
+
+        std::uint32_t vertices = 0;
+        std::size_t terms = 0;
+        for (std::size_t v = 0; v < size(); ++v) {
+            if (!index[v]) continue;
+            Vertex vertex = vertices_[v];
+            for (std::size_t i = 0; i < vertex.count; ++i) {
+                terms_[terms + i] = terms_[vertex.first + i];
+                terms_[terms + i].vertex = index[terms_[terms + i].vertex];
+            }
+            vertex.first = terms;
+            terms += vertex.count;
+            index[v] = vertices;
+            vertices_[vertices++] = vertex;
+        }
+        vertices_.resize(vertices);
+        terms_.resize(terms);
+    }
+
+    PerVertex<Vertex> vertices_;
+    typename Storage::template PerTerm<TermType> terms_;
+};
+
+using SmallGraph = SimplifiedGraph<SmallStorage>;
+using SmallSum = Sum<SmallStorage>;
+
+}  // namespace efficient_nas
