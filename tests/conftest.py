@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,3 +25,24 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: set EFFICIENT_NAS_DATA, or put it at {folder}")
     return folder
+
+
+@pytest.fixture
+def unprivileged() -> dict[str, Any]:
+    """Arguments for `subprocess.run` that make file permissions count also where tests run as root."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return {}
+    arguments = {"preexec_fn": _let_permissions_count}
+    try:
+        subprocess.run([sys.executable, "-c", ""], check=True, **arguments)  # type: ignore[call-overload]
+    except subprocess.SubprocessError:
+        pytest.skip("runs as root, and its right to write everywhere cannot be dropped")
+    return arguments
+
+
+def _let_permissions_count() -> None:
+    """Takes CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH from what this process executes next."""
+    prctl, drop_from_bounding_set = ctypes.CDLL(None, use_errno=True).prctl, 24
+    for capability in (1, 2):
+        if prctl(drop_from_bounding_set, capability, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "PR_CAPBSET_DROP")
