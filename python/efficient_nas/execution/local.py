@@ -156,8 +156,11 @@ class ProcessPool:
             self._workers.clear()
 
     def _dispatch(self) -> None:
-        for worker in self._workers:
-            if self._jobs and worker.ready and worker.job is None:
+        """Gives jobs to idle workers, and starts workers for jobs that wait."""
+        for worker in list(self._workers):
+            if worker.ready and worker.job is None and worker.process.exitcode is not None:
+                self._discard(worker)  # it died without a job, so no trial is to blame
+            elif self._jobs and worker.ready and worker.job is None:
                 worker.run(self._jobs.popleft())
         starting = sum(not worker.ready for worker in self._workers)
         while len(self._jobs) > starting and len(self._workers) < self._size:
