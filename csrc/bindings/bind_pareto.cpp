@@ -43,16 +43,14 @@ OutputArray<std::int32_t> nondominated_sort(const Values& values) {
 OutputArray<bool> is_nondominated(const Values& values) {
     check_values("is_nondominated", values);
     const std::size_t n = values.shape(0), m = values.shape(1);
-    std::unique_ptr<bool[]> flags(new bool[n]);
+    auto flags = empty_array<bool>({n});
     {
         nb::gil_scoped_release release;
         const std::vector<std::int32_t> fronts = nas::nondominated_sort(values.data(), n, m);
         for (std::size_t i = 0; i < n; ++i)
-            flags[i] = fronts[i] == 0 && !nas::has_nan(values.data() + i * m, m);
+            flags.data()[i] = fronts[i] == 0 && !nas::has_nan(values.data() + i * m, m);
     }
-    bool* data = flags.get();
-    nb::capsule owner(flags.release(), [](void* p) noexcept { delete[] static_cast<bool*>(p); });
-    return OutputArray<bool>(data, {n}, owner);
+    return flags;
 }
 
 OutputArray<double> crowding_distance(const Values& values) {
@@ -90,9 +88,8 @@ OutputArray<std::int64_t> rank(const Values& values, const InputArray<double, 1>
     std::vector<std::int64_t> positions(n);
     {
         nb::gil_scoped_release release;
-        const std::vector<std::uint8_t> flags(failed.data(), failed.data() + n);
         const nas::Ranking ranking =
-            nas::rank_population(values.data(), n, values.shape(1), violation.data(), flags.data());
+            nas::rank_population(values.data(), n, values.shape(1), violation.data(), failed.data());
         for (std::size_t i = 0; i < n; ++i) positions[ranking.order[i]] = static_cast<std::int64_t>(i);
     }
     return make_array(std::move(positions), {n});

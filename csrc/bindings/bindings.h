@@ -7,6 +7,7 @@ namespace nb = nanobind;
 
 void export_build(nb::module_& module);
 void export_pareto(nb::module_& module);
+void export_evolution(nb::module_& module);
 void export_graph(nb::module_& module);
 void export_rng(nb::module_& module);
 void export_space(nb::module_& module);

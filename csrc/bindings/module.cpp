@@ -8,4 +8,5 @@ NB_MODULE(_core, module) {
     export_graph(module);
     export_rng(module);
     export_space(module);
+    export_evolution(module);
 }

@@ -1,6 +1,7 @@
 """Hardware-aware neural architecture search for PyTorch with a native C++ core."""
 
 from efficient_nas import controllers as controllers
+from efficient_nas import evolution as evolution
 from efficient_nas import graph as graph
 from efficient_nas import objectives as objectives
 from efficient_nas import pareto as pareto

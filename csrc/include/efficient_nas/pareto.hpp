@@ -70,16 +70,19 @@ struct Ranking {
 // Ranks values [n, m] by constrained domination (Deb et al. 2002, section VI): feasible members (violation 0)
 // come before infeasible ones, less violation first, failed ones last; members of equal violation are
 // compared by front and then by crowding distance, larger first; then by index. A row with a NaN counts as
-// failed.
-inline Ranking rank_population(const double* values, std::size_t n, std::size_t m, const double* violations,
-                               const std::uint8_t* failed) {
+// failed. violations [n], failed [n]: null if none is violated or failed.
+inline Ranking rank_population(const double* values, std::size_t n, std::size_t m,
+                               const double* violations = nullptr, const bool* failed = nullptr) {
     Ranking ranking{std::vector<std::int32_t>(n, 0), std::vector<double>(n, 0.0), {}};
     std::vector<std::uint32_t> valid;
     std::vector<std::uint64_t> keys(n);
     valid.reserve(n);
+    const auto fails = [&](std::size_t i) {
+        return (failed != nullptr && failed[i]) || has_nan(values + i * m, m);
+    };
     for (std::size_t i = 0; i < n; ++i) {
-        if (failed[i] != 0 || has_nan(values + i * m, m)) continue;
-        keys[i] = ordered_bits(violations[i]);
+        if (fails(i)) continue;
+        keys[i] = ordered_bits(violations != nullptr ? violations[i] : 0.0);
         valid.push_back(static_cast<std::uint32_t>(i));
     }
     stable_sort_by_key(keys, valid);
@@ -111,7 +114,7 @@ inline Ranking rank_population(const double* values, std::size_t n, std::size_t 
         front += static_cast<std::int32_t>(rows_of_front.size());
     }
     for (std::size_t i = 0; i < n; ++i)
-        if (failed[i] != 0 || has_nan(values + i * m, m)) ranking.fronts[i] = front;
+        if (fails(i)) ranking.fronts[i] = front;
 
     ranking.order.resize(n);
     std::iota(ranking.order.begin(), ranking.order.end(), 0u);

@@ -1,6 +1,7 @@
-// Stable sorting of indices by integer keys, linear in their number (least significant digit first).
+// Stable sorting of indices by integer keys, in linear time (radix sort, least significant digit first).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -19,6 +20,12 @@ inline std::uint64_t ordered_bits(double value) {
 // Reorders `order` so that keys[order[i]] ascends; equal keys keep their order. Keys are not negative.
 template <typename Key>
 void stable_sort_by_key(const std::vector<Key>& keys, std::vector<std::uint32_t>& order) {
+    constexpr std::size_t kFew = 256;  // below, counting digits costs more than comparing
+    if (order.size() < kFew) {
+        std::stable_sort(order.begin(), order.end(),
+                         [&](std::uint32_t a, std::uint32_t b) { return keys[a] < keys[b]; });
+        return;
+    }
     constexpr int kBits = 11;  // 8 KiB of counters: fits the L1 cache next to the data
     constexpr std::size_t kBuckets = std::size_t{1} << kBits;
     using Unsigned = std::make_unsigned_t<Key>;

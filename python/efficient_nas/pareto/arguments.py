@@ -14,12 +14,32 @@ Maximize: TypeAlias = bool | Sequence[bool] | npt.NDArray[np.bool_] | None
 
 def as_float64(where: str, name: str, array: npt.ArrayLike, shape: str) -> npt.NDArray[np.float64]:
     """`array` as C-contiguous float64; TypeError unless it holds real numbers that float64 can represent."""
-    given = np.asarray(array)
+    try:
+        given = np.asarray(array)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{where}: {name} must be float64 {shape}: {error}") from None
     if given.size == 0 and not isinstance(array, np.ndarray):
         given = given.astype(np.float64)
     if given.dtype.kind not in "iuf" or not np.can_cast(given.dtype, np.float64, "safe"):
         raise TypeError(f"{where}: {name} must be float64 {shape}, got an array of dtype {given.dtype}")
     return given.astype(np.float64, order="C", copy=False)
+
+
+def column_signs(where: str, columns: int, maximize: Maximize) -> npt.NDArray[np.float64]:
+    """The factor of every column that makes it one to be minimised: -1 where it is maximised."""
+    signs = np.ones(columns)
+    if maximize is None:
+        return signs
+    flags = np.asarray(maximize)
+    if flags.dtype != np.bool_:
+        raise TypeError(f"{where}: maximize must be bools, one for each column of values, got {maximize!r}")
+    if flags.shape not in {(), signs.shape}:
+        raise ValueError(
+            f"{where}: maximize must have shape [{columns}], one for each column of values, "
+            f"got {list(flags.shape)}"
+        )
+    signs[np.broadcast_to(flags, signs.shape)] = -1.0
+    return signs
 
 
 def minimised(
@@ -29,16 +49,5 @@ def minimised(
     array = as_float64(where, "values", values, "[n, m]")
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"{where}: values must have shape [n, m] with m >= 1, got {list(array.shape)}")
-    signs = np.ones(array.shape[1])
-    if maximize is None:
-        return array, signs
-    flags = np.asarray(maximize)
-    if flags.dtype != np.bool_:
-        raise TypeError(f"{where}: maximize must be bools, one for each column of values, got {maximize!r}")
-    if flags.shape not in {(), signs.shape}:
-        raise ValueError(
-            f"{where}: maximize must have shape [{len(signs)}], one for each column of values, "
-            f"got {list(flags.shape)}"
-        )
-    signs[np.broadcast_to(flags, signs.shape)] = -1.0
-    return array * signs, signs
+    signs = column_signs(where, array.shape[1], maximize)
+    return (array if maximize is None else array * signs), signs

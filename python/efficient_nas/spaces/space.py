@@ -107,6 +107,11 @@ class Space:
         return len(self.choices)
 
     @property
+    def spec(self) -> _core.SpaceSpec:
+        """The compiled choices, for native code that draws genotypes itself."""
+        return self._native
+
+    @property
     def cardinalities(self) -> npt.NDArray[np.uint8]:
         """Number of options of each choice, uint8 [num_choices], restricted or not."""
         return np.array([len(choice.options) for choice in self.choices], dtype=np.uint8)

@@ -1,0 +1,106 @@
+// Evaluated genotypes side by side: the one type that evolutionary algorithms keep their members in.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "efficient_nas/pareto.hpp"
+
+namespace efficient_nas {
+
+// Genotypes that were evaluated together: genotypes [n, num_choices], values [n, num_objectives].
+struct Evaluations {
+    std::size_t n;
+    const std::uint8_t* genotypes;
+    const double* values;
+};
+
+// Values are minimised; a member whose evaluation failed has a NaN among them.
+class Population {
+  public:
+    Population(std::size_t num_choices, std::size_t num_objectives)
+        : num_choices_(num_choices), num_objectives_(num_objectives) {}
+
+    std::size_t size() const { return births_.size(); }
+    std::size_t num_choices() const { return num_choices_; }
+    std::size_t num_objectives() const { return num_objectives_; }
+
+    const std::uint8_t* genotype(std::size_t i) const { return genotypes_.data() + i * num_choices_; }
+    const double* values(std::size_t i) const { return values_.data() + i * num_objectives_; }
+    bool failed(std::size_t i) const { return has_nan(values(i), num_objectives_); }
+
+    // The generation in which each member was evaluated.
+    const std::vector<std::int64_t>& births() const { return births_; }
+    const std::vector<std::uint8_t>& genotypes() const { return genotypes_; }
+    const std::vector<double>& values() const { return values_; }
+    // Fronts and crowding distances as of the last `rank` or `select`.
+    const std::vector<std::int32_t>& fronts() const { return fronts_; }
+    const std::vector<double>& crowding() const { return crowding_; }
+
+    void append(const Evaluations& evaluations, std::int64_t birth) {
+        const std::uint8_t* genotypes = evaluations.genotypes;
+        genotypes_.insert(genotypes_.end(), genotypes, genotypes + evaluations.n * num_choices_);
+        values_.insert(values_.end(), evaluations.values,
+                       evaluations.values + evaluations.n * num_objectives_);
+        births_.insert(births_.end(), evaluations.n, birth);
+    }
+
+    // Puts row `row` of the evaluations in the place of member `i`.
+    void replace(std::size_t i, const Evaluations& evaluations, std::size_t row, std::int64_t birth) {
+        std::copy_n(evaluations.genotypes + row * num_choices_, num_choices_,
+                    genotypes_.begin() + static_cast<std::ptrdiff_t>(i * num_choices_));
+        std::copy_n(evaluations.values + row * num_objectives_, num_objectives_,
+                    values_.begin() + static_cast<std::ptrdiff_t>(i * num_objectives_));
+        births_[i] = birth;
+    }
+
+    // Keeps the `count` best members (all if there are fewer), from best to worst. Fronts and crowding
+    // distances are those among all members, as in Deb et al. 2002.
+    void select(std::size_t count) {
+        Ranking ranking = rank_population(values_.data(), size(), num_objectives_);
+        fronts_ = std::move(ranking.fronts);
+        crowding_ = std::move(ranking.crowding);
+        ranking.order.resize(std::min(count, size()));
+        keep(ranking.order);
+    }
+
+    // Whether member a wins against member b: a lower front, then a larger crowding distance.
+    bool better(std::size_t a, std::size_t b) const {
+        if (fronts_[a] != fronts_[b]) return fronts_[a] < fronts_[b];
+        return crowding_[a] > crowding_[b];
+    }
+
+  private:
+    void keep(std::span<const std::uint32_t> members) {
+        genotypes_ = gathered(genotypes_, members, num_choices_);
+        values_ = gathered(values_, members, num_objectives_);
+        births_ = gathered(births_, members, 1);
+        fronts_ = gathered(fronts_, members, 1);
+        crowding_ = gathered(crowding_, members, 1);
+    }
+
+    template <typename T>
+    static std::vector<T> gathered(const std::vector<T>& rows, std::span<const std::uint32_t> members,
+                                   std::size_t width) {
+        std::vector<T> kept;
+        kept.reserve(members.size() * width);
+        for (const std::uint32_t i : members) {
+            const auto row = rows.begin() + static_cast<std::ptrdiff_t>(i * width);
+            kept.insert(kept.end(), row, row + static_cast<std::ptrdiff_t>(width));
+        }
+        return kept;
+    }
+
+    std::size_t num_choices_, num_objectives_;
+    std::vector<std::uint8_t> genotypes_;
+    std::vector<double> values_;
+    std::vector<std::int64_t> births_;
+    std::vector<std::int32_t> fronts_;
+    std::vector<double> crowding_;
+};
+
+}  // namespace efficient_nas
