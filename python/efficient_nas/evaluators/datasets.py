@@ -19,7 +19,12 @@ CIFAR10_RECORD = 1 + 3 * 32 * 32
 CIFAR10_FOLDER = "cifar-10-batches-bin"
 CIFAR10_FULL_BATCH = 10_000
 
-DATASETS = ("digits", "cifar10", "image_folder")
+_DATASETS = ("digits", "cifar10", "image_folder")
+
+
+def datasets() -> tuple[str, ...]:
+    """Names of the built-in datasets."""
+    return _DATASETS
 
 
 def load_task(
@@ -45,10 +50,10 @@ def load_task(
         (CIFAR-10: 4 and True; others: none).
     ValueError or FileNotFoundError for wrong arguments, missing or damaged files.
     """
-    if dataset not in DATASETS:
-        near = difflib.get_close_matches(str(dataset), DATASETS, n=1)
+    if dataset not in _DATASETS:
+        near = difflib.get_close_matches(str(dataset), _DATASETS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}{hint}")
+        raise ValueError(f"dataset must be one of {', '.join(_DATASETS)}, got {dataset!r}{hint}")
     if (path is None) != (dataset == "digits"):
         need = "takes no path" if dataset == "digits" else "needs a path"
         raise ValueError(f"dataset {dataset} {need}, got path={path!r}")

@@ -1,0 +1,25 @@
+"""Costs that follow from the architecture alone."""
+
+from __future__ import annotations
+
+from efficient_nas.protocols import Candidate
+from efficient_nas.types import Metrics
+
+
+class AnalyticCosts:
+    """A cost model of exact counts (docs/design/architectures.md): no device, no measurement.
+
+    memory_bytes is what float32 inference at batch 1 holds: 4 bytes a parameter plus peak_activation_bytes.
+    """
+
+    metrics = ("macs", "params", "peak_activation_bytes", "memory_bytes")
+
+    def predict(self, candidate: Candidate) -> Metrics:
+        """The four counts of the candidate's architecture."""
+        architecture = candidate.architecture
+        return {
+            "macs": float(architecture.macs),
+            "params": float(architecture.params),
+            "peak_activation_bytes": float(architecture.peak_activation_bytes),
+            "memory_bytes": float(4 * architecture.params + architecture.peak_activation_bytes),
+        }
