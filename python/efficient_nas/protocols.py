@@ -12,7 +12,10 @@ from efficient_nas.types import Genotype, Job, Metrics, Outcome, Proposal, Resul
 
 
 class SearchSpace(Protocol):
-    """The part of `spaces.Space` that controllers, evaluators and the search loop rely on."""
+    """The part of `spaces.Space` that controllers, evaluators and the search loop rely on.
+
+    `option_mask` takes one prefix [num_choices] or a batch [n, num_choices].
+    """
 
     name: str
 

@@ -45,8 +45,8 @@ class Controller(ABC):
         """A genotype that is not in `known`, and its origin. Raises `SpaceExhausted`."""
 
     @abstractmethod
-    def learn(self, result: Result) -> None:
-        """Takes in one checked result, proposed by this controller or not."""
+    def learn(self, result: Result, own: bool) -> None:
+        """Takes in one checked result; `own` says whether this controller proposed it."""
 
     def open_rule(self, space: SearchSpace) -> None:  # noqa: B027, nothing to adapt is the common case
         """Adapts the rule to the larger `space`, which is `self.space` already."""
@@ -96,9 +96,10 @@ class Controller(ABC):
             self._check(result, told)
             told.add(result.trial)
         for result in results:
-            if self._open.pop(result.trial, None) is None:
+            own = self._open.pop(result.trial, None) is not None
+            if not own:
                 self._known.add(result.genotype)
-            self.learn(result)
+            self.learn(result, own)
 
     def open_stage(self, space: SearchSpace) -> None:
         """Goes on in `space`: a progressive stage, which contains the space before.

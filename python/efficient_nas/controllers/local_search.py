@@ -55,7 +55,7 @@ class LocalSearch(Controller):
         self._run = Front()
         return known.sample_new(draws), "restart"
 
-    def learn(self, result: Result) -> None:
+    def learn(self, result: Result, own: bool) -> None:
         self._told += 1
         if not result.failed:
             self._run.add(result)
@@ -76,5 +76,5 @@ class LocalSearch(Controller):
 
     def _new_neighbour(self, member: Member, draws: Draws, known: KnownArchitectures) -> Genotype | None:
         neighbours = self.space.neighbours(member.genotype)
-        order = np.argsort([draws.word() for _ in range(len(neighbours))], kind="stable")
+        order = np.argsort(draws.words(len(neighbours)), kind="stable")
         return known.first_new(neighbours[order])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from efficient_nas import pareto
+from efficient_nas.controllers.draws import Draws
 from efficient_nas.types import Genotype, Result
 
 
@@ -63,6 +64,11 @@ class Population:
             n = self._size
             self._ranks = pareto.rank(self._values[:n], self._violations[:n], self._never_failed[:n])
         return self._ranks
+
+    def tournament(self, size: int, draws: Draws) -> int:
+        """The slot of the best of `size` members drawn with replacement."""
+        entrants = draws.many_below(self._size, size)
+        return int(entrants[self.ranks()[entrants].argmin()])
 
     def state_dict(self) -> dict[str, Any]:
         n = self._size

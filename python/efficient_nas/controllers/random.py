@@ -16,5 +16,5 @@ class Random(Controller):
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
         return known.sample_new(draws), "random"
 
-    def learn(self, result: Result) -> None:
+    def learn(self, result: Result, own: bool) -> None:
         pass

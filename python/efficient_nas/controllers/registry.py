@@ -6,14 +6,17 @@ import inspect
 from typing import Any
 
 from efficient_nas.controllers.base import Controller
+from efficient_nas.controllers.hybrid import Hybrid
 from efficient_nas.controllers.local_search import LocalSearch
+from efficient_nas.controllers.nsga2 import NSGA2
 from efficient_nas.controllers.random import Random
 from efficient_nas.controllers.regularized_evolution import RegularizedEvolution
+from efficient_nas.controllers.reinforce import Reinforce
 from efficient_nas.errors import nearest
 from efficient_nas.protocols import SearchSpace
 
 CONTROLLERS: dict[str, type[Controller]] = {
-    kind.name: kind for kind in (Random, LocalSearch, RegularizedEvolution)
+    kind.name: kind for kind in (Random, LocalSearch, RegularizedEvolution, NSGA2, Reinforce, Hybrid)
 }
 
 

@@ -22,41 +22,52 @@ _ATTEMPTS = 8
 class RegularizedEvolution(Controller):
     """Mutates the winner of a tournament; the oldest member dies, not the worst.
 
-    population_size: how many of the latest results can be parents; the first that many are random.
+    population_size: how many of the latest results can be parents.
     sample_size: members drawn with replacement for a tournament.
+    initial_size: random architectures before the first mutation, at most population_size.
 
-    Real et al. 2019, algorithm 1 (arXiv:1802.01548). Departures: architectures are never proposed twice
-    (a parent whose mutants are all known loses its turn, and later attempts mutate more choices);
-    several objectives and constraints are compared by `pareto.rank`; failed trials never join.
-    A new stage begins with the whole population, its better half counting as the youngest.
+    Real et al. 2019, algorithm 1 (arXiv:1802.01548). Departures: mutation begins before the population is
+    full; an architecture is never proposed twice (a parent whose mutants are all known loses its turn, and
+    later attempts mutate more choices); several objectives and constraints are compared by `pareto.rank`;
+    failed trials never join. A new stage begins with the whole population, its better half as the youngest.
     """
 
     name = "regularized_evolution"
 
     def __init__(
-        self, space: SearchSpace, seed: int, population_size: int = 50, sample_size: int = 10
+        self,
+        space: SearchSpace,
+        seed: int,
+        population_size: int = 100,
+        sample_size: int = 50,
+        initial_size: int = 20,
     ) -> None:
         super().__init__(space, seed)
         self.population_size = check_int(f"{self.name}: population_size", population_size, 2)
         self.sample_size = check_int(f"{self.name}: sample_size", sample_size, 1)
+        self.initial_size = check_int(f"{self.name}: initial_size", initial_size, 1, self.population_size)
         self._population = Population(self.population_size, space.num_choices)
         self._oldest = 0
 
     def options(self) -> dict[str, Any]:
-        return {"population_size": self.population_size, "sample_size": self.sample_size}
+        return {
+            "population_size": self.population_size,
+            "sample_size": self.sample_size,
+            "initial_size": self.initial_size,
+        }
 
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
-        if not self._population.full:
+        if len(self._population) < self.initial_size:
             return known.sample_new(draws), "random"
         for attempt in range(_ATTEMPTS):
-            parent = self._population.genotype(self._tournament(draws))
+            parent = self._population.genotype(self._population.tournament(self.sample_size, draws))
             parents = np.repeat(parent[None], _CHILDREN, axis=0)
             child = known.first_new(self.space.mutate(parents, draws.seed(), 1 + attempt // 2))
             if child is not None:
                 return child, "mutation"
         return known.sample_new(draws), "random"
 
-    def learn(self, result: Result) -> None:
+    def learn(self, result: Result, own: bool) -> None:
         if result.failed:
             return
         if not self._population.full:
@@ -78,8 +89,3 @@ class RegularizedEvolution(Controller):
     def load_rule_state(self, state: Mapping[str, Any]) -> None:
         self._population.load_state_dict(state["population"])
         self._oldest = int(state["oldest"])
-
-    def _tournament(self, draws: Draws) -> int:
-        ranks = self._population.ranks()
-        n = len(ranks)
-        return min((draws.below(n) for _ in range(self.sample_size)), key=ranks.__getitem__)
