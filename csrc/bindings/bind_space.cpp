@@ -112,6 +112,17 @@ OutputArray<bool> validate(const nas::SpaceSpec& space, nb::handle genotypes) {
     return out;
 }
 
+void require_valid(const nas::SpaceSpec& space, nb::handle genotypes, const std::string& where) {
+    const std::string argument = where + ": genotypes";
+    const auto rows = genotype_batch(argument.c_str(), genotypes, space.num_choices());
+    std::vector<std::uint8_t> activity(space.num_choices());
+    run_long(rows.shape(0), [&] {
+        for (std::size_t i = 0; i < rows.shape(0); ++i)
+            nas::require_valid(space, argument.c_str(), rows.data() + i * space.num_choices(), i,
+                               activity.data());
+    });
+}
+
 std::optional<std::string> why_invalid(const nas::SpaceSpec& space, nb::handle genotype) {
     return space.why_invalid(genotype_row("why_invalid: genotype", genotype, space.num_choices()).data());
 }
@@ -155,16 +166,13 @@ OutputArray<bool> option_mask(const nas::SpaceSpec& space, nb::handle prefixes, 
 }
 
 OutputArray<float> one_hot(const nas::SpaceSpec& space, nb::handle genotypes) {
+    require_valid(space, genotypes, "features");
     const auto rows = genotype_batch("features: genotypes", genotypes, space.num_choices());
     std::vector<std::uint8_t> activity(space.num_choices());
     std::size_t width = 0;
     for (std::size_t c = 0; c < space.num_choices(); ++c) width += space.cardinality(c);
-    return for_each_row<float>(rows, width, [&](const std::uint8_t* row, float* out) {
-        if (!space.valid(row, activity.data()))
-            throw std::invalid_argument("features: a genotype is not valid: " +
-                                        space.why_invalid(row).value_or(""));
-        nas::one_hot(space, row, out, activity);
-    });
+    return for_each_row<float>(
+        rows, width, [&](const std::uint8_t* row, float* out) { nas::one_hot(space, row, out, activity); });
 }
 
 std::vector<std::string_view> views_of(const std::vector<nb::bytes>& keys) {
@@ -208,6 +216,7 @@ void export_space(nb::module_& module) {
         .def("mutate", &mutate, nb::arg("genotypes"), nb::arg("seed"), nb::arg("mutations"))
         .def("crossover", &crossover, nb::arg("a"), nb::arg("b"), nb::arg("seed"))
         .def("validate", &validate, nb::arg("genotypes"))
+        .def("require_valid", &require_valid, nb::arg("genotypes"), nb::arg("where"))
         .def("why_invalid", &why_invalid, nb::arg("genotype"))
         .def("neighbours", &neighbours, nb::arg("genotype"))
         .def("enumerate", &enumerate, nb::arg("limit"))

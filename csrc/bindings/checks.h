@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -34,7 +35,10 @@ OutputArray<T> make_array(std::vector<T>&& values, std::initializer_list<std::si
 template <typename T>
 OutputArray<T> empty_array(std::initializer_list<std::size_t> shape) {
     std::size_t size = 1;
-    for (const std::size_t extent : shape) size *= extent;
+    for (const std::size_t extent : shape) {
+        if (extent > 0 && size > PTRDIFF_MAX / sizeof(T) / extent) throw std::bad_alloc();
+        size *= extent;
+    }
     auto owner = std::make_unique_for_overwrite<T[]>(size);
     T* data = owner.get();
     nb::capsule capsule(owner.release(), [](void* p) noexcept { delete[] static_cast<T*>(p); });

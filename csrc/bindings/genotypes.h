@@ -64,7 +64,7 @@ inline InputArray<std::uint8_t, 1> genotype_row(const char* where, nb::handle va
 
 inline std::uint64_t seed_argument(const char* where, nb::handle value) {
     std::uint64_t seed = 0;
-    if (!nb::try_cast(value, seed))
+    if (nb::isinstance<nb::bool_>(value) || !nb::try_cast(value, seed))
         throw std::invalid_argument(std::string(where) + ": seed must be an integer in [0, 2^64), got " +
                                     nb::cast<std::string>(nb::repr(value)));
     return seed;
@@ -73,7 +73,7 @@ inline std::uint64_t seed_argument(const char* where, nb::handle value) {
 // A non-negative count such as the rows of a sample, at least `least`.
 inline std::size_t count_argument(const char* where, nb::handle value, std::int64_t least) {
     std::int64_t count = 0;
-    if (!nb::try_cast(value, count) || count < least)
+    if (nb::isinstance<nb::bool_>(value) || !nb::try_cast(value, count) || count < least)
         throw std::invalid_argument(std::string(where) + " must be an integer >= " + std::to_string(least) +
                                     ", got " + nb::cast<std::string>(nb::repr(value)));
     return static_cast<std::size_t>(count);

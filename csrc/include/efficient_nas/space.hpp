@@ -195,10 +195,11 @@ inline void SpaceSpec::check(const std::vector<std::pair<std::size_t, std::size_
     }
     std::vector<bool> paired(choices_.size(), false);
     for (const auto& [first, second] : ordered) {
-        if (first >= second || second >= choices_.size())
-            throw std::invalid_argument("space: an ordered pair needs two choices in the order of the space");
+        if (first >= choices_.size() || second >= choices_.size())
+            throw std::invalid_argument("space: an ordered pair names a choice that does not exist");
         const ChoiceSpec &a = choices_[first], &b = choices_[second];
         const std::string where = "space: ordered pair " + a.name + ", " + b.name + ": ";
+        if (first >= second) throw std::invalid_argument(where + "the first must come before the second");
         if (paired[first] || paired[second]) throw std::invalid_argument(where + "a choice is in two pairs");
         paired[first] = paired[second] = true;
         const auto same = [](const Condition& x, const Condition& y) {

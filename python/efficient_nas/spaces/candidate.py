@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from efficient_nas.graph import Architecture
 from efficient_nas.spaces.space import Space
 from efficient_nas.types import Genotype
-
-if TYPE_CHECKING:
-    from efficient_nas.graph import Architecture
 
 
 class Candidate:

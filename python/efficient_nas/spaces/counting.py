@@ -31,30 +31,33 @@ def _count(
     conditions: Sequence[Mapping[int, Sequence[int]]],
     partner: Mapping[int, int],
 ) -> int:
-    children: dict[int, list[int]] = {c: [k for k in members if c in conditions[k]] for c in members}
+    children = {c: [k for k in members if c in conditions[k]] for c in members}
 
     def switched_off(choice: int, option: int) -> int:
         return sum(1 << k for k in children[choice] if option not in conditions[k][choice])
 
+    def effects(choice: int) -> Counter[int]:
+        """What the values of an active choice, or of it and its partner, switch off, and how many do."""
+        if choice not in partner:
+            return Counter(switched_off(choice, a) for a in allowed[choice])
+        second = partner[choice]
+        pairs = ((a, b) for a in allowed[choice] for b in allowed[second] if a < b)
+        return Counter(switched_off(choice, a) | switched_off(second, b) for a, b in pairs)
+
     seconds = set(partner.values())
-    states: Counter[int] = Counter({0: 1})  # set of switched-off later choices (bits) -> prefixes
+    states = Counter({0: 1})  # later choices that are switched off (bits) -> number of prefixes
     for c in members:
         if c in seconds:
             continue  # counted with the first choice of its pair
-        pair = (c, partner[c]) if c in partner else (c,)
-        effects: Counter[int] = Counter()  # what the values of this choice or pair switch off
-        for first in allowed[c]:
-            for second in [s for s in allowed[pair[-1]] if s > first] if len(pair) == 2 else [first]:
-                off = switched_off(c, first)
-                effects[off | switched_off(pair[1], second) if len(pair) == 2 else off] += 1
-        own = sum(1 << k for k in pair)
-        below = sum(1 << k for k in {k for p in pair for k in children[p]})
+        unit = [c, partner[c]] if c in partner else [c]
+        own = sum(1 << k for k in unit)
+        dependent = sum(1 << k for k in {child for k in unit for child in children[k]})
         following: Counter[int] = Counter()
         for off, prefixes in states.items():
             if off >> c & 1:
-                following[off & ~own | below] += prefixes
+                following[(off & ~own) | dependent] += prefixes
                 continue
-            for effect, values in effects.items():
+            for effect, values in effects(c).items():
                 following[off | effect] += prefixes * values
         states = following
     return states.total()

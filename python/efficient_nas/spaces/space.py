@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from efficient_nas import _core
 from efficient_nas.errors import nearest
+from efficient_nas.graph import Architecture
 from efficient_nas.spaces import notation
 from efficient_nas.spaces.choice import Choice, Option
 from efficient_nas.spaces.counting import count_genotypes
 from efficient_nas.spaces.covering import covering_genotypes
 from efficient_nas.types import Genotype
-
-if TYPE_CHECKING:
-    from efficient_nas.graph import Architecture
 
 Genotypes = npt.NDArray[np.uint8]
 """A batch: uint8 [n, num_choices]."""
@@ -211,7 +209,7 @@ class Space:
         prefix: uint8 [num_choices] or [n, num_choices]; only the values before `index` count. An option is
         allowed when a valid genotype starts with the prefix and it; for an inactive choice only option 0 is.
         """
-        single = prefix.ndim == 1
+        single = isinstance(prefix, np.ndarray) and prefix.ndim == 1
         mask = self._native.option_mask(prefix[None] if single else prefix, index)
         return mask.reshape(-1) if single else mask
 
@@ -278,6 +276,9 @@ class Space:
         max_depth, max_width: choices of the role depth or width keep the options up to it.
         operations: choices of the role operation keep these options. Restricting again intersects.
         """
+        for field, limit in (("max_depth", max_depth), ("max_width", max_width)):
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float))):
+                raise TypeError(f"restrict: {field} must be a number, got {limit!r}")
         allowed = list(self._allowed)
         if max_depth is not None:
             self._keep(allowed, "depth", lambda o: o <= max_depth, f"max_depth={max_depth}")  # type: ignore[operator]
@@ -333,7 +334,12 @@ class Space:
         """
         if self._build is None:
             raise ValueError(f"space {self.name} cannot build architectures: it was made without build=")
-        return self._build(self.values(genotype), input_shape, num_classes, **macro)
+        architecture = self._build(self.values(genotype), input_shape, num_classes, **macro)
+        if not isinstance(architecture, Architecture):
+            raise TypeError(
+                f"space {self.name}: build must return an Architecture, got {type(architecture).__name__}"
+            )
+        return architecture
 
     def costs(
         self,
@@ -346,6 +352,7 @@ class Space:
 
         A user's own space builds every architecture, which takes about a millisecond each.
         """
+        self._native.require_valid(genotypes, "costs")
         architectures = [self.build(row, input_shape, num_classes, **macro) for row in genotypes]
         return {cost: np.array([getattr(a, cost) for a in architectures], dtype=np.int64) for cost in COSTS}
 
@@ -360,10 +367,9 @@ class Space:
             raise ValueError(
                 f"canonical_bytes: unknown kind {kind!r}{hint}; kinds: {', '.join(CANONICAL_KINDS)}"
             )
+        self._native.require_valid(genotypes, "canonical_bytes")
         if self.can_build:
             return [self.build(row).canonical_bytes(kind) for row in genotypes]
-        for row in genotypes[~self.validate(genotypes)][:1]:
-            self.require_valid(row)
         return [row.tobytes() for row in genotypes]
 
     def canonical_hash(self, genotypes: Genotypes, kind: str = "graph") -> npt.NDArray[np.uint64]:

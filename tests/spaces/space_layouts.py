@@ -26,7 +26,7 @@ def paired_cell() -> Space:
 
 
 def stages() -> Space:
-    """Five stages of 2 to 4 blocks, each with a kernel and an expansion: conditions as in MobileNet spaces."""
+    """Five stages of 2 to 4 blocks, each with a kernel and an expansion, as in MobileNet spaces."""
     choices = []
     for stage in range(5):
         depth = f"stage{stage}/depth"
