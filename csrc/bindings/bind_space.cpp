@@ -212,17 +212,18 @@ void export_space(nb::module_& module) {
             },
             nb::arg("names"), nb::arg("options"), nb::arg("allowed"), nb::arg("conditions"),
             nb::arg("ordered"))
-        .def("sample", &sample, nb::arg("n"), nb::arg("seed"))
-        .def("mutate", &mutate, nb::arg("genotypes"), nb::arg("seed"), nb::arg("mutations"))
-        .def("crossover", &crossover, nb::arg("a"), nb::arg("b"), nb::arg("seed"))
-        .def("validate", &validate, nb::arg("genotypes"))
-        .def("require_valid", &require_valid, nb::arg("genotypes"), nb::arg("where"))
-        .def("why_invalid", &why_invalid, nb::arg("genotype"))
-        .def("neighbours", &neighbours, nb::arg("genotype"))
-        .def("enumerate", &enumerate, nb::arg("limit"))
-        .def("active", &active, nb::arg("genotypes"))
-        .def("option_mask", &option_mask, nb::arg("prefixes"), nb::arg("index"))
-        .def("one_hot", &one_hot, nb::arg("genotypes"));
+        .def("sample", &sample, nb::arg("n").none(), nb::arg("seed").none())
+        .def("mutate", &mutate, nb::arg("genotypes").none(), nb::arg("seed").none(),
+             nb::arg("mutations").none())
+        .def("crossover", &crossover, nb::arg("a").none(), nb::arg("b").none(), nb::arg("seed").none())
+        .def("validate", &validate, nb::arg("genotypes").none())
+        .def("require_valid", &require_valid, nb::arg("genotypes").none(), nb::arg("where"))
+        .def("why_invalid", &why_invalid, nb::arg("genotype").none())
+        .def("neighbours", &neighbours, nb::arg("genotype").none())
+        .def("enumerate", &enumerate, nb::arg("limit").none())
+        .def("active", &active, nb::arg("genotypes").none())
+        .def("option_mask", &option_mask, nb::arg("prefixes").none(), nb::arg("index").none())
+        .def("one_hot", &one_hot, nb::arg("genotypes").none());
     module.def("first_occurrences", &first_occurrences, nb::arg("keys"),
                "Ascending indices of the first occurrence of each distinct byte string, int64 [m].");
     module.def("hash_keys", &hash_keys, nb::arg("keys"), "64-bit hash of each byte string, uint64 [n].");

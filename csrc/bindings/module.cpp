@@ -1,6 +1,7 @@
 #include "bindings.h"
 
 NB_MODULE(_core, module) {
+    nb::set_leak_warnings(false);  // objects of a script's module level are still alive when Python exits
     module.doc() = "Native core of efficient_nas: spaces, graphs, Pareto fronts, populations.";
     module.attr("__version__") = EFFNAS_VERSION;
     export_build(module);

@@ -12,7 +12,7 @@ import pytest
 from space_layouts import OPERATIONS, cell, paired_cell, stages
 
 from efficient_nas import spaces
-from efficient_nas.graph import ArchNode, Architecture
+from efficient_nas.graph import Architecture, ArchNode
 from efficient_nas.spaces import Candidate, Choice, Option, Space
 
 
@@ -81,7 +81,11 @@ def test_restricting_again_intersects() -> None:
     [
         (cell(), {"max_depth": 3}, "space cell has no choice of the role depth"),
         (stages(), {"operations": ["none"]}, "space stages has no choice of the role operation"),
-        (cell(), {"operations": ["nor_conv_3x"]}, r"unknown operation 'nor_conv_3x' \(did you mean nor_conv_3x3\?\)"),
+        (
+            cell(),
+            {"operations": ["nor_conv_3x"]},
+            r"unknown operation 'nor_conv_3x' \(did you mean nor_conv_3x3\?\)",
+        ),
         (cell(), {"operations": []}, "leaves no option of choice op0; it has none, skip_connect"),
         (stages(), {"max_depth": 1}, "max_depth=1 leaves no option of choice stage0/depth; it has 2, 3, 4"),
         (stages(), {"max_depth": math.nan}, "max_depth=nan leaves no option"),
@@ -107,7 +111,10 @@ def test_impossible_restrictions_say_why(space: Space, options: dict[str, Any], 
         ({"name": "a", "options": [1, "1"]}, "options must be distinct"),
         ({"name": "a", "options": [math.nan]}, "must be finite, got nan"),
         ({"name": "a", "options": ["x,y"]}, "must not be empty, hold commas"),
-        ({"name": "a", "options": ["x"], "role": "operatoin"}, r"unknown role 'operatoin' \(did you mean operation\?\)"),
+        (
+            {"name": "a", "options": ["x"], "role": "operatoin"},
+            r"unknown role 'operatoin' \(did you mean operation\?\)",
+        ),
         ({"name": "a", "options": ["x"], "role": "depth"}, "options of role depth must be numbers"),
         ({"name": "a", "options": ["x"], "when": {"b": []}}, r"when\['b'\] is empty"),
     ],
@@ -136,7 +143,9 @@ A, B = Choice("a", [1, 2, 3]), Choice("b", [1, 2, 3])
         ([Choice("x", [1]), Choice("y", [1])], [("x", "y")], "no increasing options are allowed"),
     ],
 )
-def test_wrong_spaces_are_refused(choices: list[Choice], ordered: list[tuple[str, str]], message: str) -> None:
+def test_wrong_spaces_are_refused(
+    choices: list[Choice], ordered: list[tuple[str, str]], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Space(choices, ordered=ordered)
 
@@ -148,11 +157,17 @@ def test_a_choice_must_be_a_choice() -> None:
         Choice("a", [None])  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize("method", ["mutate", "validate", "crossover", "features", "costs", "canonical_bytes", "active"])
+@pytest.mark.parametrize(
+    "method", ["mutate", "validate", "crossover", "features", "costs", "canonical_bytes", "active"]
+)
 @pytest.mark.parametrize(
     ("genotypes", "error", "message"),
     [
-        (np.zeros((2, 6), dtype=np.float32), TypeError, r"must be a uint8 array \[n, 6\], got float32 \[2, 6\]"),
+        (
+            np.zeros((2, 6), dtype=np.float32),
+            TypeError,
+            r"must be a uint8 array \[n, 6\], got float32 \[2, 6\]",
+        ),
         (np.zeros((2, 6), dtype=np.int64), TypeError, r"got int64 \[2, 6\]"),
         (np.zeros((2, 6), dtype=bool), TypeError, r"got bool \[2, 6\]"),
         ([[0] * 6], TypeError, r"must be a uint8 array \[n, 6\], got list"),
@@ -168,7 +183,9 @@ def test_wrong_arrays_are_refused(method: str, genotypes: Any, error: type[Excep
         getattr(cell(), method)(*arguments)
 
 
-@pytest.mark.parametrize("method", ["mutate", "crossover", "features", "costs", "canonical_bytes", "deduplicate"])
+@pytest.mark.parametrize(
+    "method", ["mutate", "crossover", "features", "costs", "canonical_bytes", "deduplicate"]
+)
 def test_rows_that_are_not_valid_are_named_with_the_reason(method: str) -> None:
     bad = np.zeros((3, 6), dtype=np.uint8)
     bad[1, 2] = 5
@@ -191,7 +208,8 @@ def test_why_invalid_names_choice_and_value(genotype: tuple[int, ...], reason: s
     when = {"kind": "conv"}
     pair = [Choice("first", [1, 2, 3]), Choice("second", [1, 2, 3])]
     space = Space(
-        [Choice("kind", ["plain", "conv"]), Choice("kernel", [1, 3, 5], when), *pair], ordered=[("first", "second")]
+        [Choice("kind", ["plain", "conv"]), Choice("kernel", [1, 3, 5], when), *pair],
+        ordered=[("first", "second")],
     )
     assert space.why_invalid(row(*genotype)) == reason
 
@@ -211,9 +229,15 @@ def test_why_invalid_names_choice_and_value(genotype: tuple[int, ...], reason: s
         (lambda s: s.option_mask(row(*[0] * 6), 6), "index must be below 6, got 6"),
         (lambda s: s.option_mask(row(*[9] * 6), 2), "prefix: op0 cannot hold 9 here"),
         (lambda s: s.features(s.sample(1, 0), "one-hot"), "unknown kind 'one-hot'; kinds: onehot"),
-        (lambda s: s.canonical_bytes(s.sample(1, 0), "grap"), r"unknown kind 'grap' \(did you mean graph\?\)"),
+        (
+            lambda s: s.canonical_bytes(s.sample(1, 0), "grap"),
+            r"unknown kind 'grap' \(did you mean graph\?\)",
+        ),
         (lambda s: s.neighbours(row(*[9] * 6)), "neighbours: genotype is not valid: op0 must hold"),
-        (lambda s: s.build(row(*[0] * 6)), "space cell cannot build architectures: it was made without build="),
+        (
+            lambda s: s.build(row(*[0] * 6)),
+            "space cell cannot build architectures: it was made without build=",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(call: Any, message: str) -> None:
@@ -344,7 +368,9 @@ def test_registry_creates_what_was_registered() -> None:
     assert spaces.create("test_cell", edges=2).size == 25
     with pytest.raises(ValueError, match="'test_cell' is already registered"):
         spaces.register("test_cell", cell)
-    with pytest.raises(ValueError, match=r"unknown space 'test_cel' \(did you mean test_cell\?\); available: "):
+    with pytest.raises(
+        ValueError, match=r"unknown space 'test_cel' \(did you mean test_cell\?\); available: "
+    ):
         spaces.create("test_cel")
     with pytest.raises(ValueError, match=r"unknown option 'edge' \(did you mean edges\?\); options: edges"):
         spaces.create("test_cell", edge=2)
