@@ -42,7 +42,7 @@ class Controller(ABC):
 
     @abstractmethod
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
-        """A genotype that is not in `known`, and its origin. Raises `SpaceExhausted`."""
+        """A genotype claimed from `known`, and its origin. Raises `SpaceExhausted` where none is left."""
 
     @abstractmethod
     def learn(self, result: Result, own: bool) -> None:
@@ -79,7 +79,6 @@ class Controller(ABC):
                 if not proposals:
                     raise
                 break
-            self._known.add(genotype)
             self._open[self._asked] = genotype.tobytes()
             proposals.append(Proposal(self._asked, genotype, origin))
             self._asked += 1

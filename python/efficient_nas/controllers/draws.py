@@ -43,6 +43,10 @@ class Draws:
         """A seed for one call of a space, 63 bits."""
         return self.word() >> 1
 
+    def uniform(self) -> float:
+        """A uniform float in [0, 1) with 53 random bits."""
+        return (self.word() >> 11) * 2.0**-53
+
     def below(self, bound: int) -> int:
         """A uniform integer in [0, bound); the bias is at most bound / 2**64."""
         return (self.word() * bound) >> 64

@@ -2,71 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from efficient_nas.types import Genotype, Result
-
-
-class Member:
-    """One result of a front. `expanded`: all of its neighbours are known."""
-
-    __slots__ = ("expanded", "genotype", "values", "violation")
-
-    def __init__(
-        self, genotype: Genotype, values: tuple[float, ...], violation: float, expanded: bool = False
-    ) -> None:
-        self.genotype = genotype
-        self.values = values
-        self.violation = violation
-        self.expanded = expanded
-
-    def dominates(self, other: Member) -> bool:
-        """Constrained domination: less violation, or equal violation and Pareto dominance (Deb 2002, VI)."""
-        if self.violation != other.violation:
-            return self.violation < other.violation
-        pairs = list(zip(self.values, other.values, strict=True))
-        return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+from efficient_nas.types import Result
 
 
 class Front:
-    """The results that no other one dominates, in the order of their arrival. Equal ones all stay."""
+    """The results that no other one dominates, in the order of their arrival; equal ones all stay.
 
-    def __init__(self) -> None:
-        self._members: list[Member] = []
+    Constrained domination: less violation, or equal violation and Pareto dominance (Deb et al. 2002, VI).
+    genotypes uint8 [n, num_choices], values float64 [n, m], violations float64 [n];
+    expanded bool [n] is for the user of the front and False for new members.
+    """
 
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def __iter__(self) -> Iterator[Member]:
-        return iter(self._members)
+    def __init__(self, num_choices: int) -> None:
+        self.genotypes: npt.NDArray[np.uint8] = np.zeros((0, num_choices), np.uint8)
+        self.values: npt.NDArray[np.float64] = np.zeros((0, 0))
+        self.violations: npt.NDArray[np.float64] = np.zeros(0)
+        self.expanded: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
 
     def add(self, result: Result) -> None:
         """Adds `result` where nothing dominates it; drops what it dominates."""
-        new = Member(result.genotype.copy(), result.values, result.violation)
-        if any(member.dominates(new) for member in self._members):
+        values = np.array([result.values])
+        if len(self.violations) == 0:
+            self.values = np.zeros((0, values.shape[1]))
+        same = self.violations == result.violation
+        no_worse = (self.values <= values).all(axis=1)
+        no_better = (self.values >= values).all(axis=1)
+        if ((self.violations < result.violation) | (same & no_worse & ~no_better)).any():
             return
-        self._members = [member for member in self._members if not new.dominates(member)]
-        self._members.append(new)
-
-    def copy(self) -> Front:
-        front = Front()
-        front._members = list(self._members)
-        return front
+        keep = ~((self.violations > result.violation) | (same & no_better & ~no_worse))
+        self.genotypes = np.concatenate([self.genotypes[keep], result.genotype[None]])
+        self.values = np.concatenate([self.values[keep], values])
+        self.violations = np.append(self.violations[keep], result.violation)
+        self.expanded = np.append(self.expanded[keep], False)
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "genotypes": np.array([m.genotype for m in self._members], np.uint8),
-            "values": np.array([m.values for m in self._members], np.float64),
-            "violations": np.array([m.violation for m in self._members], np.float64),
-            "expanded": np.array([m.expanded for m in self._members], np.bool_),
-        }
+        names = ("genotypes", "values", "violations", "expanded")
+        return {name: getattr(self, name).copy() for name in names}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        columns = (state[name] for name in ("genotypes", "values", "violations", "expanded"))
-        self._members = [
-            Member(np.array(genotype, np.uint8), tuple(map(float, values)), float(violation), bool(expanded))
-            for genotype, values, violation, expanded in zip(*columns, strict=True)
-        ]
+        self.genotypes = np.array(state["genotypes"], np.uint8).reshape(-1, self.genotypes.shape[1])
+        n = len(self.genotypes)
+        self.values = np.array(state["values"], np.float64).reshape(n, -1) if n else np.zeros((0, 0))
+        self.violations = np.array(state["violations"], np.float64)
+        self.expanded = np.array(state["expanded"], np.bool_)

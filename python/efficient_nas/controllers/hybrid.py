@@ -103,7 +103,7 @@ class Hybrid(Controller):
 
     def _turn(self, draws: Draws) -> str:
         names = list(self._parts)
-        if draws.uniforms(1)[0] < self.floor * len(names):
+        if draws.uniform() < self.floor * len(names):
             return names[draws.below(len(names))]
         generator = random.Random(draws.seed())
         beliefs = {n: generator.betavariate(1 + s, 1 + f) for n, (s, f) in self._credit.items()}

@@ -42,28 +42,30 @@ class KnownArchitectures:
 
     def add(self, genotype: Genotype) -> None:
         """Makes the architecture of `genotype` known."""
-        key = self._space.canonical_bytes(genotype[None])[0]
-        if key not in self._keys:
-            self._keys.add(key)
-            self._genotypes += genotype.tobytes()
+        self.claim(genotype[None])
 
-    def first_new(self, genotypes: npt.NDArray[np.uint8]) -> Genotype | None:
-        """The first row of `genotypes` [n, num_choices] that is not known; None when all are."""
+    def claim(self, genotypes: npt.NDArray[np.uint8]) -> Genotype | None:
+        """The first row of `genotypes` [n, num_choices] that is not known, which is known from now on.
+
+        None when all of them are known.
+        """
         for index, key in enumerate(self._space.canonical_bytes(genotypes)):
             if key not in self._keys:
                 found: Genotype = genotypes[index].copy()
+                self._keys.add(key)
+                self._genotypes += found.tobytes()
                 return found
         return None
 
-    def sample_new(self, draws: Draws) -> Genotype:
-        """A random genotype whose architecture is not known.
+    def claim_sample(self, draws: Draws) -> Genotype:
+        """A random genotype whose architecture was not known; it is from now on.
 
         Spaces of at most `ENUMERABLE` genotypes are searched to the end, so that `SpaceExhausted` means
         that every architecture is known; larger ones give up after several thousand samples.
         """
         small = self._space.size <= ENUMERABLE
         for n in _SAMPLE_SIZES if small else _SAMPLE_SIZES + _LARGE_SAMPLE_SIZES:
-            found = self.first_new(self._space.sample(n, draws.seed()))
+            found = self.claim(self._space.sample(n, draws.seed()))
             if found is not None:
                 return found
         found = self._next_remaining() if small else None
@@ -102,7 +104,7 @@ class KnownArchitectures:
             keys = random_u64(self._seed, _REMAINING_STREAM, len(everything))
             self._shuffled = everything[np.argsort(keys, kind="stable")]
         while self._position < len(self._shuffled):
-            found = self.first_new(self._shuffled[self._position : self._position + _STEP])
+            found = self.claim(self._shuffled[self._position : self._position + _STEP])
             if found is not None:
                 return found
             self._position += _STEP

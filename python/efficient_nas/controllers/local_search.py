@@ -9,7 +9,7 @@ import numpy as np
 
 from efficient_nas.controllers.base import Controller
 from efficient_nas.controllers.draws import Draws
-from efficient_nas.controllers.front import Front, Member
+from efficient_nas.controllers.front import Front
 from efficient_nas.controllers.known import KnownArchitectures
 from efficient_nas.controllers.options import check_int
 from efficient_nas.protocols import SearchSpace
@@ -35,25 +35,26 @@ class LocalSearch(Controller):
         super().__init__(space, seed)
         self.initial_size = check_int(f"{self.name}: initial_size", initial_size, 1)
         self._told = 0
-        self._run = Front()
-        self._best = Front()
+        self._run = Front(space.num_choices)
+        self._best = Front(space.num_choices)
 
     def options(self) -> dict[str, Any]:
         return {"initial_size": self.initial_size}
 
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
         if self._told < self.initial_size:
-            return known.sample_new(draws), "random"
-        candidates = [m for m in self._run if not m.expanded]
+            return known.claim_sample(draws), "random"
+        candidates = np.flatnonzero(~self._run.expanded).tolist()
         while candidates:
             member = candidates.pop(draws.below(len(candidates)))
-            found = self._new_neighbour(member, draws, known)
+            neighbours = self.space.neighbours(self._run.genotypes[member])
+            order = np.argsort(draws.words(len(neighbours)), kind="stable")
+            found = known.claim(neighbours[order])
             if found is not None:
                 return found, "neighbour"
-            # All its neighbours are known, and stay so until a stage opens.
-            member.expanded = True
-        self._run = Front()
-        return known.sample_new(draws), "restart"
+            self._run.expanded[member] = True  # its neighbours stay known until a stage opens
+        self._run = Front(self.space.num_choices)
+        return known.claim_sample(draws), "restart"
 
     def learn(self, result: Result, own: bool) -> None:
         self._told += 1
@@ -62,9 +63,8 @@ class LocalSearch(Controller):
             self._best.add(result)
 
     def open_rule(self, space: SearchSpace) -> None:
-        self._run = self._best.copy()
-        for member in self._run:
-            member.expanded = False
+        self._run.load_state_dict(self._best.state_dict())
+        self._run.expanded[:] = False
 
     def rule_state(self) -> dict[str, Any]:
         return {"told": self._told, "run": self._run.state_dict(), "best": self._best.state_dict()}
@@ -73,8 +73,3 @@ class LocalSearch(Controller):
         self._told = int(state["told"])
         self._run.load_state_dict(state["run"])
         self._best.load_state_dict(state["best"])
-
-    def _new_neighbour(self, member: Member, draws: Draws, known: KnownArchitectures) -> Genotype | None:
-        neighbours = self.space.neighbours(member.genotype)
-        order = np.argsort(draws.words(len(neighbours)), kind="stable")
-        return known.first_new(neighbours[order])

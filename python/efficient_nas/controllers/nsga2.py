@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efficient_nas.controllers.base import Controller
 from efficient_nas.controllers.draws import Draws
 from efficient_nas.controllers.known import KnownArchitectures
 from efficient_nas.controllers.options import check_float, check_int
-from efficient_nas.controllers.population import Population
+from efficient_nas.controllers.population import ATTEMPTS, Population
 from efficient_nas.protocols import SearchSpace
 from efficient_nas.types import Genotype, Result
-
-_CHILDREN = 4  # children of one couple drawn at a time, until one is new
-_ATTEMPTS = 8
 
 
 class NSGA2(Controller):
@@ -28,8 +24,8 @@ class NSGA2(Controller):
 
     Deb et al. 2002, with its constrained domination. Departures: steady state, i.e. every result enters
     selection at once instead of a generation at a time, which suits few evaluations and open proposals
-    (Durillo et al. 2009); an architecture is never proposed twice (later attempts mutate more choices);
-    failed trials never join. A new stage keeps the population.
+    (Durillo et al. 2009); an architecture is never proposed twice (tournaments go on until a child is new,
+    later ones mutate more choices); failed trials never join. A new stage keeps the population.
     """
 
     name = "nsga2"
@@ -56,16 +52,17 @@ class NSGA2(Controller):
 
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
         if len(self._population) < self.population_size:
-            return known.sample_new(draws), "random"
-        for attempt in range(_ATTEMPTS):
-            children = self._parents(draws)
-            crossed = draws.uniforms(1)[0] < self.crossover_probability
+            return known.claim_sample(draws), "random"
+        for children, mutations in ATTEMPTS:
+            crossed = draws.uniform() < self.crossover_probability
+            parents = self._population.tournaments(children, 2, draws)
             if crossed:
-                children = self.space.crossover(children, self._parents(draws), draws.seed())
-            child = known.first_new(self.space.mutate(children, draws.seed(), 1 + attempt // 2))
+                others = self._population.tournaments(children, 2, draws)
+                parents = self.space.crossover(parents, others, draws.seed())
+            child = known.claim(self.space.mutate(parents, draws.seed(), mutations))
             if child is not None:
                 return child, "crossover" if crossed else "mutation"
-        return known.sample_new(draws), "random"
+        return known.claim_sample(draws), "random"
 
     def learn(self, result: Result, own: bool) -> None:
         if result.failed:
@@ -80,8 +77,3 @@ class NSGA2(Controller):
 
     def load_rule_state(self, state: Mapping[str, Any]) -> None:
         self._population.load_state_dict(state["population"])
-
-    def _parents(self, draws: Draws) -> npt.NDArray[np.uint8]:
-        """One winner, _CHILDREN times."""
-        winner = self._population.genotype(self._population.tournament(2, draws))
-        return np.repeat(winner[None], _CHILDREN, axis=0)

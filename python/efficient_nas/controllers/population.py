@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from efficient_nas import pareto
 from efficient_nas.controllers.draws import Draws
-from efficient_nas.types import Genotype, Result
+from efficient_nas.types import Result
+
+ATTEMPTS = ((4, 1), (16, 2), (64, 3))
+"""How evolution looks for a child that is not known yet: (children drawn at once, mutations of each)."""
 
 
 class Population:
@@ -24,7 +27,6 @@ class Population:
         self._genotypes = np.zeros((capacity, num_choices), np.uint8)
         self._values = np.zeros((capacity, 0))
         self._violations = np.zeros(capacity)
-        self._never_failed = np.zeros(capacity, np.bool_)
         self._size = 0
         self._ranks: npt.NDArray[np.int64] | None = None
 
@@ -54,21 +56,21 @@ class Population:
         self._size = n
         self._ranks = None
 
-    def genotype(self, slot: int) -> Genotype:
-        row: Genotype = self._genotypes[slot]
-        return row
-
     def ranks(self) -> npt.NDArray[np.int64]:
         """The rank of every member by `pareto.rank`, 0 is best."""
         if self._ranks is None:
-            n = self._size
-            self._ranks = pareto.rank(self._values[:n], self._violations[:n], self._never_failed[:n])
+            self._ranks = rank(self._values[: self._size], self._violations[: self._size])
         return self._ranks
 
-    def tournament(self, size: int, draws: Draws) -> int:
-        """The slot of the best of `size` members drawn with replacement."""
-        entrants = draws.many_below(self._size, size)
-        return int(entrants[self.ranks()[entrants].argmin()])
+    def tournaments(self, n: int, size: int, draws: Draws) -> npt.NDArray[np.uint8]:
+        """The winners of n tournaments, uint8 [n, num_choices]: each the best of `size` members.
+
+        Members are drawn with replacement.
+        """
+        entrants = draws.many_below(self._size, n * size).reshape(n, size)
+        first = self.ranks()[entrants].argmin(axis=1)
+        winners: npt.NDArray[np.uint8] = self._genotypes[entrants[np.arange(n), first]]
+        return winners
 
     def state_dict(self) -> dict[str, Any]:
         n = self._size
@@ -86,3 +88,12 @@ class Population:
         self._values[:n] = values
         self._violations[:n] = state["violations"]
         self._ranks = None
+
+
+def rank(values: npt.NDArray[np.float64], violations: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """`pareto.rank`; a single value needs no fronts: sorting alone takes 4 us for 100 rows instead of 33."""
+    if values.shape[1] != 1:
+        return pareto.rank(values, violations)
+    ranks = np.empty(len(values), np.int64)
+    ranks[np.lexsort((values[:, 0], violations))] = np.arange(len(values))
+    return ranks

@@ -14,7 +14,7 @@ class Random(Controller):
     name = "random"
 
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
-        return known.sample_new(draws), "random"
+        return known.claim_sample(draws), "random"
 
     def learn(self, result: Result, own: bool) -> None:
         pass

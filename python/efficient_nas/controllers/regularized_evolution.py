@@ -11,12 +11,9 @@ from efficient_nas.controllers.base import Controller
 from efficient_nas.controllers.draws import Draws
 from efficient_nas.controllers.known import KnownArchitectures
 from efficient_nas.controllers.options import check_int
-from efficient_nas.controllers.population import Population
+from efficient_nas.controllers.population import ATTEMPTS, Population
 from efficient_nas.protocols import SearchSpace
 from efficient_nas.types import Genotype, Result
-
-_CHILDREN = 4  # mutants of one parent drawn at a time, until one is new
-_ATTEMPTS = 8
 
 
 class RegularizedEvolution(Controller):
@@ -27,8 +24,8 @@ class RegularizedEvolution(Controller):
     initial_size: random architectures before the first mutation, at most population_size.
 
     Real et al. 2019, algorithm 1 (arXiv:1802.01548). Departures: mutation begins before the population is
-    full; an architecture is never proposed twice (a parent whose mutants are all known loses its turn, and
-    later attempts mutate more choices); several objectives and constraints are compared by `pareto.rank`;
+    full; an architecture is never proposed twice (tournaments go on until a mutant is new, later ones mutate
+    more choices); several objectives and constraints are compared by `pareto.rank`;
     failed trials never join. A new stage begins with the whole population, its better half as the youngest.
     """
 
@@ -58,14 +55,13 @@ class RegularizedEvolution(Controller):
 
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
         if len(self._population) < self.initial_size:
-            return known.sample_new(draws), "random"
-        for attempt in range(_ATTEMPTS):
-            parent = self._population.genotype(self._population.tournament(self.sample_size, draws))
-            parents = np.repeat(parent[None], _CHILDREN, axis=0)
-            child = known.first_new(self.space.mutate(parents, draws.seed(), 1 + attempt // 2))
+            return known.claim_sample(draws), "random"
+        for children, mutations in ATTEMPTS:
+            parents = self._population.tournaments(children, self.sample_size, draws)
+            child = known.claim(self.space.mutate(parents, draws.seed(), mutations))
             if child is not None:
                 return child, "mutation"
-        return known.sample_new(draws), "random"
+        return known.claim_sample(draws), "random"
 
     def learn(self, result: Result, own: bool) -> None:
         if result.failed:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from efficient_nas import pareto
 from efficient_nas.controllers.base import Controller
 from efficient_nas.controllers.draws import Draws
 from efficient_nas.controllers.known import KnownArchitectures
 from efficient_nas.controllers.options import check_float, check_int
 from efficient_nas.controllers.policy import LSTMPolicy
+from efficient_nas.controllers.population import rank
 from efficient_nas.protocols import SearchSpace
 from efficient_nas.types import Genotype, Result, derive_seed
 
@@ -83,10 +83,10 @@ class Reinforce(Controller):
         with _one_thread():
             for temperature in _TEMPERATURES:
                 samples = self._policy.sample(self.space, _SAMPLES, draws, temperature)
-                found = known.first_new(samples)
+                found = known.claim(samples)
                 if found is not None:
                     return found, "policy"
-        return known.sample_new(draws), "random"
+        return known.claim_sample(draws), "random"
 
     def learn(self, result: Result, own: bool) -> None:
         values = () if result.failed else tuple(map(float, result.values))
@@ -145,7 +145,7 @@ class Reinforce(Controller):
         if completed:
             values = np.array([self._window[i].values for i in completed])
             violations = np.array([self._window[i].violation for i in completed])
-            ranks = pareto.rank(values, violations)
+            ranks = rank(values, violations)
             rewards[completed] = np.maximum(0.0, 1.0 - ranks / (_REWARDED * len(rewards)))
         return rewards
 
