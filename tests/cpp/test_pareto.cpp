@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "check.hpp"
+#include "efficient_nas/hypervolume.hpp"
+#include "efficient_nas/pareto.hpp"
+#include "efficient_nas/rng.hpp"
+
+using namespace efficient_nas;
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+bool dominates(const double* a, const double* b, std::size_t m) {
+    bool better = false;
+    for (std::size_t k = 0; k < m; ++k) {
+        if (!(a[k] <= b[k])) return false;
+        better = better || a[k] < b[k];
+    }
+    return better;
+}
+
+// Peels off the rows that no remaining row dominates.
+std::vector<std::int32_t> fronts_by_definition(const std::vector<double>& values, std::size_t m) {
+    const std::size_t n = values.size() / m;
+    std::vector<std::int32_t> fronts(n, -1);
+    std::int32_t front = 0;
+    for (bool found = true; found; ++front) {
+        found = false;
+        std::vector<std::size_t> peeled;
+        for (std::size_t i = 0; i < n; ++i) {
+            if (fronts[i] >= 0 || has_nan(&values[i * m], m)) continue;
+            bool dominated = false;
+            for (std::size_t j = 0; j < n && !dominated; ++j)
+                dominated = fronts[j] < 0 && dominates(&values[j * m], &values[i * m], m);
+            if (!dominated) peeled.push_back(i);
+        }
+        for (const std::size_t i : peeled) fronts[i] = front;
+        found = !peeled.empty();
+    }
+    std::replace(fronts.begin(), fronts.end(), -1, front - 1);
+    return fronts;
+}
+
+std::vector<double> random_values(std::size_t n, std::size_t m, std::uint64_t levels, std::uint64_t seed) {
+    RandomStream random(seed, 0);
+    std::vector<double> values(n * m);
+    for (double& value : values) {
+        value = static_cast<double>(random.below(levels));
+        if (random.below(50) == 0) value = random.below(2) ? kInfinity : -kInfinity;
+        if (random.below(200) == 0) value = kNaN;
+    }
+    return values;
+}
+
+}  // namespace
+
+TEST(fronts_are_those_of_the_definition) {
+    std::uint64_t seed = 0;
+    for (const std::size_t m : {1u, 2u, 3u, 4u, 6u})
+        for (const std::size_t n : {0u, 1u, 2u, 5u, 63u, 64u, 65u, 200u, 300u})
+            for (const std::uint64_t levels : {1u, 3u, 20u, 100000u}) {
+                const std::vector<double> values = random_values(n, m, levels, ++seed);
+                CHECK(nondominated_sort(values.data(), n, m) == fronts_by_definition(values, m));
+            }
+}
+
+TEST(radix_sort_is_stable_and_orders_doubles) {
+    RandomStream random(1, 1);
+    for (const std::size_t n : {0u, 1u, 100u, 255u, 256u, 3000u}) {
+        std::vector<double> values(n);
+        std::vector<std::uint64_t> keys(n);
+        std::vector<std::uint32_t> order(n), expected(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            values[i] =
+                (random.uniform() - 0.5) * std::pow(10.0, static_cast<double>(random.below(600)) - 300);
+            if (random.below(4) == 0) values[i] = random.below(2) ? 0.0 : -0.0;
+            if (random.below(40) == 0) values[i] = random.below(2) ? kInfinity : -kInfinity;
+            keys[i] = ordered_bits(values[i]);
+            order[i] = expected[i] = static_cast<std::uint32_t>(i);
+        }
+        stable_sort_by_key(keys, order);
+        std::stable_sort(expected.begin(), expected.end(),
+                         [&](std::uint32_t a, std::uint32_t b) { return values[a] < values[b]; });
+        CHECK(order == expected);
+    }
+}
+
+TEST(crowding_of_a_small_front) {
+    const std::vector<double> values{0, 4, 1, 2, 2, 1, 4, 0};
+    const std::vector<double> expected{kInfinity, 2.0 / 4 + 3.0 / 4, 3.0 / 4 + 2.0 / 4, kInfinity};
+    CHECK(crowding_distance(values.data(), 4, 2) == expected);
+    CHECK(crowding_distance(nullptr, 0, 2).empty());
+}
+
+TEST(ranking_puts_violations_and_failures_behind) {
+    //                               front 1  front 0  failed   violated front 0
+    const std::vector<double> values{2, 2, 1, 1, kNaN, 0, 0, 0, 0, 5};
+    const double violations[] = {0, 0, 0, 0.5, 0};
+    const bool failed[] = {false, false, false, false, false};
+    const Ranking ranking = rank_population(values.data(), 5, 2, violations, failed);
+    CHECK((ranking.fronts == std::vector<std::int32_t>{1, 0, 3, 2, 0}));
+    CHECK((ranking.order == std::vector<std::uint32_t>{1, 4, 0, 3, 2}));
+    const bool all_failed[] = {true, true, true, true, true};
+    CHECK((rank_population(values.data(), 5, 2, violations, all_failed).fronts ==
+           std::vector<std::int32_t>(5, 0)));
+    CHECK(rank_population(nullptr, 0, 2).order.empty());
+}
+
+TEST(hypervolume_equals_counting_cells) {
+    RandomStream random(5, 0);
+    for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 6u})
+        for (const std::size_t n : {0u, 1u, 2u, 8u, 20u}) {
+            constexpr std::size_t kSide = 4;  // values are integers, the reference is kSide everywhere
+            std::vector<double> values(n * m);
+            for (double& value : values) value = static_cast<double>(random.below(kSide + 2));
+            std::size_t cells = 1, covered = 0;
+            for (std::size_t k = 0; k < m; ++k) cells *= kSide;
+            for (std::size_t cell = 0; cell < cells; ++cell) {
+                bool inside = false;
+                for (std::size_t i = 0; i < n && !inside; ++i) {
+                    inside = true;
+                    std::size_t rest = cell;
+                    for (std::size_t k = 0; k < m; ++k, rest /= kSide)
+                        inside = inside && values[i * m + k] <= static_cast<double>(rest % kSide);
+                }
+                covered += inside;
+            }
+            const std::vector<double> reference(m, kSide);
+            CHECK(hypervolume(values.data(), n, m, reference.data()) == static_cast<double>(covered));
+        }
+}
