@@ -6,6 +6,7 @@
 namespace nb = nanobind;
 
 void export_build(nb::module_& module);
+void export_cells(nb::module_& module);
 void export_pareto(nb::module_& module);
 void export_evolution(nb::module_& module);
 void export_graph(nb::module_& module);

@@ -5,6 +5,7 @@ NB_MODULE(_core, module) {
     module.doc() = "Native core of efficient_nas: spaces, graphs, Pareto fronts, populations.";
     module.attr("__version__") = EFFNAS_VERSION;
     export_build(module);
+    export_cells(module);
     export_pareto(module);
     export_graph(module);
     export_rng(module);

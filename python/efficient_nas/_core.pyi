@@ -13,6 +13,48 @@ compiler: str
 simd: str
 has_cuda_kernels: bool
 
+# bind_cells.cpp
+_Costs: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+_CostTuple: TypeAlias = tuple[int, int, int]  # macs, params, peak bytes
+
+def nasbench201_canonical_bytes(genotypes: npt.NDArray[np.uint8], shared: bool) -> list[bytes]: ...
+def nasbench201_canonical_hash(
+    genotypes: npt.NDArray[np.uint8], shared: bool
+) -> npt.NDArray[np.uint64]: ...
+
+class NASBench201Costs:
+    def __init__(
+        self,
+        stages: list[tuple[int, list[_CostTuple]]],
+        cells_per_stage: int,
+        input_bytes: int,
+        rest: _CostTuple,
+        zero_peak_bytes: int,
+    ) -> None: ...
+    def costs(self, genotypes: npt.NDArray[np.uint8]) -> _Costs: ...
+
+def darts_canonical_bytes(genotypes: npt.NDArray[np.uint8], shared: bool) -> list[bytes]: ...
+def darts_canonical_hash(genotypes: npt.NDArray[np.uint8], shared: bool) -> npt.NDArray[np.uint64]: ...
+
+class DARTSCosts:
+    def __init__(
+        self,
+        cells: list[tuple[bool, int, int, int, list[_CostTuple], list[_CostTuple]]],
+        rest: _CostTuple,
+    ) -> None: ...
+    def costs(self, genotypes: npt.NDArray[np.uint8]) -> _Costs: ...
+
+class Chain:
+    def __init__(
+        self,
+        cardinalities: list[int],
+        layers: list[tuple[list[tuple[int, int]], list[tuple[int, _CostTuple]], int, list[int]]],
+        rest: _CostTuple,
+    ) -> None: ...
+    def costs(self, genotypes: npt.NDArray[np.uint8]) -> _Costs: ...
+    def canonical_bytes(self, genotypes: npt.NDArray[np.uint8]) -> list[bytes]: ...
+    def canonical_hash(self, genotypes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]: ...
+
 # bind_graph.cpp
 _NodeTuple: TypeAlias = tuple[str, int, int, int, int, int, bool]
 

@@ -133,7 +133,7 @@ def create(
     """The torch module of `operation`: [N, input_channels, H, W] to [N, output_channels, ...].
 
     Sides shrink to ceil(side / stride); steps as in docs/design/architectures.md, every one out of place.
-    `linear` gives [N, output_channels, 1, 1] and reads `in_features` (default `input_channels`) values an image.
+    `linear` gives [N, output_channels, 1, 1] from `in_features` (default `input_channels`) values an image.
     `kernel_size` (odd) belongs to `conv`, `conv_bn`, `conv_bn_relu` and `mbconv`, `expansion` to `mbconv`.
     Raises ValueError for anything else.
     """

@@ -136,7 +136,7 @@ class Architecture:
         return Architecture([self.nodes[i] for i in kept], connections, self.input_shape)
 
     def to_pytorch(self) -> DAGNetwork:
-        """A new `torch.nn.Module`: images [N, C, H, W] to logits [N, num_classes]; initial weights are PyTorch's."""
+        """A new `torch.nn.Module` with fresh weights: images [N, C, H, W] to logits [N, num_classes]."""
         return DAGNetwork(self)
 
     def canonical_bytes(self, kind: str = "graph") -> bytes:

@@ -1,0 +1,101 @@
+"""The base of the built-in spaces: networks with options, native canonical forms and costs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from efficient_nas.errors import nearest
+from efficient_nas.graph import Architecture
+from efficient_nas.spaces.assembly import Shape, check_task
+from efficient_nas.spaces.space import CANONICAL_KINDS, COSTS, Genotypes, Space
+from efficient_nas.types import Genotype
+
+
+class CostTables(Protocol):
+    """Native costs of a space's networks on one kind of image."""
+
+    def costs(
+        self, genotypes: Genotypes
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
+
+
+class BuiltInSpace(Space):
+    """A space whose canonical forms and costs are native; the same classes and numbers as `build` gives.
+
+    Canonical forms are those of the network with its default options.
+    """
+
+    @abstractmethod
+    def _network(
+        self, genotype: Genotype, input_shape: Shape, num_classes: int, macro: dict[str, Any]
+    ) -> Architecture: ...
+
+    @abstractmethod
+    def _cost_tables(self, input_shape: Shape, num_classes: int, macro: dict[str, Any]) -> CostTables: ...
+
+    @abstractmethod
+    def _canonical_bytes(self, genotypes: Genotypes, shared: bool) -> list[bytes]: ...
+
+    @abstractmethod
+    def _canonical_hash(self, genotypes: Genotypes, shared: bool) -> npt.NDArray[np.uint64]: ...
+
+    def build(
+        self,
+        genotype: Genotype,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
+        **macro: Any,
+    ) -> Architecture:
+        """The `Architecture` of a genotype [num_choices] for images of input_shape (C, H, W).
+
+        macro: options of the network around the choices; the class documents them.
+        """
+        self.require_valid(genotype)
+        shape, classes = check_task(self.name, input_shape, num_classes)
+        return self._network(genotype, shape, classes, macro)
+
+    def costs(
+        self,
+        genotypes: Genotypes,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
+        **macro: Any,
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Costs of each row for one image: macs, params, peak_activation_bytes, each int64 [n]."""
+        shape, classes = check_task(self.name, input_shape, num_classes)
+        tables = self._cost_tables(shape, classes, macro)
+        self._require_valid_rows(genotypes)
+        return dict(zip(COSTS, tables.costs(genotypes), strict=True))
+
+    def canonical_bytes(self, genotypes: Genotypes, kind: str = "graph") -> list[bytes]:
+        """For each row bytes that are equal exactly for equal simplified architectures.
+
+        kind: `graph` (isomorphism) or `expression` (sharing ignored), docs/design/architectures.md.
+        """
+        shared = self._shared("canonical_bytes", kind)
+        self._require_valid_rows(genotypes)
+        return self._canonical_bytes(genotypes, shared)
+
+    def canonical_hash(self, genotypes: Genotypes, kind: str = "graph") -> npt.NDArray[np.uint64]:
+        """64-bit hashes of `canonical_bytes`, uint64 [n]: an index, equality is decided on the bytes."""
+        shared = self._shared("canonical_hash", kind)
+        self._require_valid_rows(genotypes)
+        return self._canonical_hash(genotypes, shared)
+
+    def _require_valid_rows(self, genotypes: Genotypes) -> None:
+        valid = self.validate(genotypes)
+        if not valid.all():
+            row = int(np.argmin(valid))
+            reason = self.why_invalid(np.ascontiguousarray(genotypes[row]))
+            raise ValueError(f"space {self.name}: row {row} of genotypes is not valid: {reason}")
+
+    @staticmethod
+    def _shared(where: str, kind: str) -> bool:
+        if kind not in CANONICAL_KINDS:
+            hint = nearest(str(kind), CANONICAL_KINDS)
+            raise ValueError(f"{where}: unknown kind {kind!r}{hint}; kinds: {', '.join(CANONICAL_KINDS)}")
+        return kind == "expression"
