@@ -17,10 +17,11 @@ def check_int(where: str, value: object, low: int, high: int | None = None) -> i
     return int(value)  # type: ignore[call-overload,no-any-return]
 
 
-def check_float(where: str, value: object, low: float, high: float = math.inf) -> float:
-    """`value` as a finite float in [low, high]."""
-    allowed = f"a finite number >= {low}" if high == math.inf else f"a number in [{low}, {high}]"
+def check_float(where: str, value: object, low: float, high: float = math.inf, above: bool = False) -> float:
+    """`value` as a finite float in [low, high], or above `low` where `above` is set."""
+    bound = f"a finite number {'>' if above else '>='} {low}"
+    allowed = bound if high == math.inf else f"a number in [{low}, {high}]"
     wrong_type = not isinstance(value, Real) or isinstance(value, bool)
-    if wrong_type or not low <= value <= high or not math.isfinite(value):  # type: ignore[operator,arg-type]
+    if wrong_type or not math.isfinite(value) or not low <= value <= high or (above and value == low):  # type: ignore[arg-type,operator]
         raise ValueError(f"{where} must be {allowed}, got {value!r}")
     return float(value)  # type: ignore[arg-type]

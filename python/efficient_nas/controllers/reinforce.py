@@ -58,7 +58,7 @@ class Reinforce(Controller):
     ) -> None:
         super().__init__(space, seed)
         self.hidden_size = check_int(f"{self.name}: hidden_size", hidden_size, 1)
-        self.learning_rate = check_float(f"{self.name}: learning_rate", learning_rate, 0)
+        self.learning_rate = check_float(f"{self.name}: learning_rate", learning_rate, 0, above=True)
         self.entropy_weight = check_float(f"{self.name}: entropy_weight", entropy_weight, 0)
         self.baseline_decay = check_float(f"{self.name}: baseline_decay", baseline_decay, 0, 1)
         self.batch_size = check_int(f"{self.name}: batch_size", batch_size, 1)
