@@ -50,20 +50,25 @@ def test_failed_results_never_become_parents(name: str, options: dict[str, Any])
         assert min(distances(p.genotype, [c for c in completed if c.trial < p.trial])) == 1
 
 
-@pytest.mark.parametrize(("name", "options"), EVOLUTION)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("regularized_evolution", {"initial_size": 2}),
+        ("nsga2", {"population_size": 2, "crossover_probability": 0.0}),
+        ("local_search", {"initial_size": 2}),
+    ],
+)
 def test_feasible_results_are_preferred(name: str, options: dict[str, Any]) -> None:
-    if name == "regularized_evolution":
-        options = {**options, "population_size": 100}  # nobody dies
     controller = controllers.create(name, long_space(), 2, **options)
     proposals = []
-    for trial in range(65):
+    for trial in range(60):
         (p,) = controller.ask(1)
         # One feasible result with the worst value of all.
-        values, violation = ((1.0,), 0.0) if trial == 2 else ((-float(trial),), 1.0 + trial)
+        values, violation = ((1.0,), 0.0) if trial == 0 else ((-float(trial),), 1.0 + trial)
         controller.tell([Result(p.trial, p.genotype, p.origin, values, violation)])
         proposals.append(p)
-    parents = [int(np.argmin(distances(p.genotype, proposals[:5]))) for p in proposals[5:]]
-    assert np.bincount(parents).argmax() == 2
+    parents = [int(np.argmin(distances(p.genotype, proposals[:2]))) for p in proposals[2:]]
+    assert np.mean(parents) < 0.4
 
 
 @pytest.mark.parametrize(
