@@ -17,7 +17,7 @@ from efficient_nas.evaluators.isolation import isolated
 from efficient_nas.evaluators.schedules import ImageSizes
 from efficient_nas.evaluators.splits import Split, stratified
 from efficient_nas.evaluators.tasks import Task
-from efficient_nas.evaluators.training import EpochCallback, Training, accuracy_and_loss
+from efficient_nas.evaluators.training import EpochCallback, Training, accuracy_and_loss, place
 from efficient_nas.graph import Architecture
 from efficient_nas.protocols import Candidate
 from efficient_nas.types import Metrics, derive_seed
@@ -116,7 +116,7 @@ class Trained:
             "best_epoch": float(result.best_epoch),
             "test_accuracy": test_accuracy,
         }
-        return module.cpu().eval(), metrics
+        return place(module, torch.device("cpu"), torch.contiguous_format).eval(), metrics
 
     def describe(self) -> dict[str, Any]:
         """Every option and the task as plain values."""

@@ -64,7 +64,7 @@ class Training:
         seed: int,
         device: torch.device,
     ) -> None:
-        self.module = module.to(device)
+        self.module = place(module, device, torch.channels_last)
         self.task, self.train, self.options, self.sizes = task, train, options, sizes
         self.epochs, self.seed, self.device = epochs, seed, device
         self.batches = max(1, len(train) // options.batch_size)
@@ -111,9 +111,10 @@ class Training:
         for i, indices in enumerate(_batches(len(self.train), self.options.batch_size, ordering)):
             images, labels = self.task.batch(self.train, indices)
             images = _resized(self.task.augmentation(images, augmenting), size)
-            loss = self._loss(images.to(self.device), labels.to(self.device))
-            if not math.isfinite(float(loss)):
-                raise TrialFailed(f"the training loss became {float(loss)} in epoch {epoch + 1}")
+            loss = self._loss(_placed(images, self.device), labels.to(self.device))
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise TrialFailed(f"the training loss became {value} in epoch {epoch + 1}")
             if loss.requires_grad:  # not so where every path from the input is cut: constant logits
                 self._step(loss, epoch * self.batches + i)
 
@@ -138,6 +139,12 @@ class Training:
         self.optimizer.step()
 
 
+def place(module: nn.Module, device: torch.device, memory_format: torch.memory_format) -> nn.Module:
+    """The module itself, moved to the device and with its weights in that memory format."""
+    moved: nn.Module = module.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
+    return moved
+
+
 @torch.inference_mode()
 def accuracy_and_loss(
     module: nn.Module, task: Task, split: Split, device: torch.device
@@ -147,8 +154,8 @@ def accuracy_and_loss(
     right, loss = 0, 0.0
     for start in range(0, len(split), EVALUATION_BATCH):
         indices = torch.arange(start, min(start + EVALUATION_BATCH, len(split)))
-        images, labels = (t.to(device) for t in task.batch(split, indices))
-        logits = module(images)
+        images, labels = task.batch(split, indices)
+        logits, labels = module(_placed(images, device)), labels.to(device)
         right += int((logits.argmax(1) == labels).sum())
         loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
     if not math.isfinite(loss):
@@ -163,6 +170,11 @@ def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tens
         yield order
     for start in range(0, count - size + 1, size):
         yield order[start : start + size]
+
+
+def _placed(images: Tensor, device: torch.device) -> Tensor:
+    """On the device, channels last: a training step of the tested networks takes 0.6 to 1.1 times as long."""
+    return images.to(device=device, memory_format=torch.channels_last)
 
 
 def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
