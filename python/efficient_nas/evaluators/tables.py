@@ -8,12 +8,12 @@ import gzip
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from efficient_nas.errors import TableError
 
@@ -59,6 +59,15 @@ def column(
     )
 
 
+def as_numbers(cells: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The cells as float64 of the same shape, to the last digit; NaN where a cell is no number."""
+    numbers = np.full(cells.size, np.nan)
+    for i, cell in enumerate(cells.ravel()):
+        with suppress(TypeError, ValueError):
+            numbers[i] = float(cell)
+    return numbers.reshape(cells.shape)
+
+
 def _nearest_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f" (there is no folder {path.parent})"
@@ -71,28 +80,22 @@ def _read_csv(path: Path) -> Columns:
     opened = gzip.open if compressed else open
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
-            frame = pd.read_csv(stream, header=None, dtype=str, keep_default_na=False)
-    except pd.errors.EmptyDataError:
-        frame = pd.DataFrame()
+            header, *rows = [row for row in csv.reader(stream, strict=True) if row] or [[]]
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TableError(f"table: {path} is a truncated or damaged gzip file: {error}") from error
     except UnicodeDecodeError as error:
         raise TableError(f"table: {path} is not UTF-8 text: {error}") from error
-    except (pd.errors.ParserError, csv.Error) as error:
+    except csv.Error as error:
         raise TableError(f"table: {path} is not a well-formed CSV file: {error}") from error
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    repeated = [name for name in header if header.count(name) > 1]
     if repeated:
         raise TableError(f"table: {path} names column {repeated[0]!r} more than once in its header")
-    if len(frame) and frame.shape[1] != len(header):
-        raise TableError(
-            f"table: the header of {path} has {len(header)} fields, its first row {frame.shape[1]}"
-        )
-    short = frame.isna().any(axis=1).to_numpy()
-    if short.any():
-        row = int(np.flatnonzero(short)[0])
-        raise TableError(f"table: row {row + 1} of {path} has fewer fields than the header; is it truncated?")
-    return {name: frame[i].to_numpy(dtype=object) for i, name in enumerate(header)} if len(frame) else {}
+    for i, row in enumerate(rows):
+        if len(row) != len(header):
+            raise TableError(
+                f"table: row {i + 1} of {path} has {len(row)} fields, the header {len(header)} (truncated?)"
+            )
+    return {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(header) if rows}
 
 
 def _read_parquet(path: Path) -> Columns:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from efficient_nas.errors import TableError, TrialFailed
-from efficient_nas.evaluators.tables import Columns, column, read_table
+from efficient_nas.evaluators.tables import Columns, as_numbers, column, read_table
 from efficient_nas.protocols import Candidate, SearchSpace
 from efficient_nas.types import Genotype, Metrics
 
@@ -97,7 +97,7 @@ class Tabular:
         row = self._row(candidate)
         metrics = {name: values[row] for name, values in self._metrics.items()}
         for name, value in metrics.items():
-            if not np.isfinite(value):
+            if not math.isfinite(value):
                 raise TrialFailed(f"{name} is {value} in row {row + 1} of {self.path}")
         return metrics
 
@@ -105,7 +105,7 @@ class Tabular:
         """The row's report-only values; numbers that are missing in the table are left out."""
         row = self._row(candidate)
         values = {name: column[row] for name, column in self._report.items()}
-        return {name: v for name, v in values.items() if isinstance(v, str) or np.isfinite(v)}
+        return {name: v for name, v in values.items() if isinstance(v, str) or math.isfinite(v)}
 
     def _row(self, candidate: Candidate) -> int:
         row = self._rows.get(candidate.genotype.tobytes())
@@ -140,15 +140,14 @@ class Tabular:
 
     def _numbers(self, data: Columns, name: str, factor: float) -> list[float]:
         """The column as Python floats (a lookup then costs no numpy scalar); NaN where it has no number."""
-        numbers = pd.to_numeric(pd.Series(self._column(data, name, "metric")), errors="coerce")
-        values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = as_numbers(self._column(data, name, "metric"))
         if not np.isfinite(values).any():
             raise TableError(f"table: column {name!r} of {self.path} holds no finite number")
         return [float(v) for v in values * factor]
 
     def _report_column(self, data: Columns, name: str, factor: float) -> list[Any]:
-        cells = pd.Series(self._column(data, name, "report"))
-        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        cells = self._column(data, name, "report")
+        numbers = as_numbers(cells)
         if np.isfinite(numbers).any():
             return [float(v) for v in numbers * factor]
         return [str(cell) for cell in cells]
@@ -196,7 +195,7 @@ class Tabular:
             raise TableError(
                 f"table: genotypes of {self.path} must have shape [rows, {expected}], got {list(cells.shape)}"
             )
-        numbers = pd.DataFrame(cells).apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+        numbers = as_numbers(cells)
         bad = np.flatnonzero(~np.all((numbers >= 0) & (numbers <= 255) & (numbers % 1 == 0), axis=1))
         if bad.size:
             raise TableError(
