@@ -215,6 +215,50 @@ def test_cycles_that_refinement_cannot_tell_apart() -> None:
     assert len({relabel(arch, i).canonical_bytes() for arch in large for i in range(3)}) == len(large)
 
 
+def as_layers(graph: nx.Graph) -> Architecture:
+    """Two layers with an edge between (0, a) and (1, b) for neighbours a and b."""
+    index = {v: i for i, v in enumerate(graph)}
+    ends = [(index[a], index[b]) for a, b in graph.edges]
+    return layers((len(index), len(index)), [((0, a), (1, b)) for a, b in ends + [(b, a) for a, b in ends]])
+
+
+def test_unions_of_cubic_graphs() -> None:
+    """Automorphisms that move the path to a node must not prune the node's branches."""
+
+    def union(*parts: nx.Graph) -> Architecture:
+        return as_layers(nx.disjoint_union_all(parts))
+
+    petersen, prism, frucht, k4 = (
+        nx.petersen_graph(),
+        nx.circular_ladder_graph(5),
+        nx.frucht_graph(),
+        nx.complete_graph(4),
+    )
+    randoms = [nx.random_regular_graph(3, 8, seed=seed) for seed in range(8)]
+    population = [
+        union(petersen, petersen, prism, prism),
+        union(petersen, prism, prism, prism),
+        union(frucht, frucht, k4, k4),
+        union(nx.cubical_graph(), petersen, k4, k4),
+        *(union(a, a, b, b) for a, b in zip(randoms[::2], randoms[1::2], strict=True)),
+        *(union(a, a, a, b) for a, b in zip(randoms[::2], randoms[1::2], strict=True)),
+    ]
+    parts: list[nx.DiGraph] = []  # one of each class; networkx would not finish on the unions
+    expected = set()
+    for arch in population:
+        graph = multigraph(arch)
+        graph.remove_nodes_from([0, "output"])
+        kinds = Counter()
+        for vertices in nx.weakly_connected_components(graph):
+            component = graph.subgraph(vertices).copy()
+            same = [i for i, other in enumerate(parts) if isomorphic(other, component)]
+            kinds[same[0] if same else len(parts)] += 1
+            parts += [] if same else [component]
+        expected.add(frozenset(kinds.items()))
+        assert len({relabel(arch, seed).canonical_bytes() for seed in range(12)}) == 1
+    assert len({arch.canonical_bytes() for arch in population}) == len(expected) > 4
+
+
 @pytest.mark.parametrize("kind", ["graph", "expression"])
 def test_multiplicities_have_no_limit(kind: str) -> None:
     def doubled(times: int, last: int = 2) -> Architecture:
