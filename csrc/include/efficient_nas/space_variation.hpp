@@ -1,4 +1,4 @@
-// Mutation and crossover of genotypes. Row i of a batch uses the stream (seed, i) as in space_sampling.hpp.
+// Mutation and crossover of genotypes. Row i of a batch depends on the seed and i only (space_sampling.hpp).
 #pragma once
 
 #include <algorithm>
@@ -132,14 +132,14 @@ inline void mutate(const SpaceSpec& space, const std::uint8_t* rows, std::uint64
     VariationScratch scratch(space);
     std::uint8_t* activity = scratch.activity.data();
     if (n > 0) std::memcpy(out, rows, n * columns);
-    for (std::size_t i = 0; i < n; ++i, out += columns) {
-        require_valid(space, "mutate: genotypes", out, i, activity);
-        BoundedDraws draws(seed, i);
+    for_each_row(seed, n, [&](std::size_t i, BoundedDraws& draws) {
+        std::uint8_t* row = out + i * columns;
+        require_valid(space, "mutate: genotypes", row, i, activity);
         if (mutations == 1)
-            mutate_once(space, draws, out, activity);
+            mutate_once(space, draws, row, activity);
         else
-            mutate_many(space, mutations, draws, out, scratch);
-    }
+            mutate_many(space, mutations, draws, row, scratch);
+    });
 }
 
 // Uniform crossover of the valid rows a and b, from the first choice to the last; an ordered pair is one
@@ -179,12 +179,12 @@ inline void crossover(const SpaceSpec& space, const std::uint8_t* a, const std::
                       std::uint64_t seed, std::size_t n, std::uint8_t* out) {
     const std::size_t columns = space.num_choices();
     VariationScratch scratch(space);
-    for (std::size_t i = 0; i < n; ++i, a += columns, b += columns, out += columns) {
-        require_valid(space, "crossover: a", a, i, scratch.activity.data());
-        require_valid(space, "crossover: b", b, i, scratch.other_activity.data());
-        BoundedDraws draws(seed, i);
-        crossover_row(space, a, b, draws, out, scratch);
-    }
+    for_each_row(seed, n, [&](std::size_t i, BoundedDraws& draws) {
+        const std::uint8_t *first = a + i * columns, *second = b + i * columns;
+        require_valid(space, "crossover: a", first, i, scratch.activity.data());
+        require_valid(space, "crossover: b", second, i, scratch.other_activity.data());
+        crossover_row(space, first, second, draws, out + i * columns, scratch);
+    });
 }
 
 }  // namespace efficient_nas

@@ -1,0 +1,97 @@
+"""Speed of the native core on one core: genotypes, architectures, fronts, controllers, ledger.
+
+    python benchmarks/bench_core.py [--only TOPIC ...] [--rounds N] [--output FILE]
+
+Each topic is a function of TOPICS that returns a Markdown section.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from efficient_nas import spaces
+from efficient_nas.spaces import Space
+from harness import Timing, header, measure, ratio, table
+
+
+def genotypes(rounds: int) -> str:
+    """Sampling, mutation and crossover in batches, and the cost of a call with one row."""
+    rows = [row for name in ("nasbench201", "darts") for row in _genotype_rows(spaces.create(name), rounds)]
+    note = (
+        "Target: 20 million genotypes/s for sample and mutate, on one core. numpy draws independent integers "
+        "of the same shape; it knows no ordered pairs, so on DARTS most of its rows are not valid."
+    )
+    columns = ["space", "call", "million/s", "best", "ns a genotype", "spread", "against numpy"]
+    return "\n".join([note, "", table(columns, rows)])
+
+
+def _genotype_rows(space: Space, rounds: int) -> list[list[object]]:
+    n = 100_000
+    a, b = space.sample(n, 1), space.sample(n, 2)
+    row = a[:1]
+    generator = np.random.default_rng(0)
+    bounds = space.cardinalities
+
+    def numpy_mutate() -> np.ndarray:
+        """One other value in a random column of each row, all columns free."""
+        mutants = a.copy()
+        column = generator.integers(0, space.num_choices, n)
+        step = generator.integers(1, np.maximum(bounds, 2)[column])
+        index = np.arange(n)
+        mutants[index, column] = (mutants[index, column] + step) % bounds[column]
+        return mutants
+
+    calls: dict[str, Callable[[], object]] = {
+        "sample": lambda: space.sample(n, 3),
+        "numpy sample": lambda: generator.integers(0, bounds, (n, space.num_choices), dtype=np.uint8),
+        "mutate": lambda: space.mutate(a, 3),
+        "numpy mutate": numpy_mutate,
+        "mutate 3 choices": lambda: space.mutate(a, 3, 3),
+        "crossover": lambda: space.crossover(a, b, 3),
+        "validate": lambda: space.validate(a),
+        "mutate one row": lambda: space.mutate(row, 3),
+    }
+    timings = measure(calls, {name: 1 if "one row" in name else n for name in calls}, rounds)
+
+    def line(timing: Timing) -> list[object]:
+        peer = timings.get(f"numpy {timing.name}")
+        faster = f"{ratio(peer, timing):.3g}x" if peer else ""
+        speed, best = timing.items_per_second / 1e6, timing.items / timing.minimum / 1e6
+        nanoseconds = timing.nanoseconds_per_item
+        return [space.name, timing.name, speed, best, nanoseconds, f"{timing.spread:.0%}", faster]
+
+    return [line(timing) for timing in timings.values()]
+
+
+TOPICS: list[Callable[[int], str]] = [genotypes]
+
+
+def main(arguments: Sequence[str]) -> None:
+    names = [topic.__name__ for topic in TOPICS]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="TOPIC", help=", ".join(names)
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds (default 15)")
+    parser.add_argument("--output", type=Path, help="Markdown file; without it the result is only printed")
+    options = parser.parse_args(arguments)
+    command = " ".join(["python benchmarks/bench_core.py", *arguments])
+    sections = [header("Native core", command)]
+    for topic in TOPICS:
+        if topic.__name__ in options.only:
+            sections.append(f"## {topic.__name__.replace('_', ' ').capitalize()}\n\n{topic(options.rounds)}")
+    text = "\n\n".join(sections) + "\n"
+    print(text)
+    if options.output:
+        options.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
