@@ -2,10 +2,12 @@
 
 from efficient_nas import controllers as controllers
 from efficient_nas import evolution as evolution
+from efficient_nas import export as export
 from efficient_nas import graph as graph
 from efficient_nas import objectives as objectives
 from efficient_nas import pareto as pareto
 from efficient_nas import progressive as progressive
+from efficient_nas import reports as reports
 from efficient_nas import spaces as spaces
 from efficient_nas._core import __version__ as __version__
 from efficient_nas.graph import Architecture as Architecture

@@ -1,4 +1,4 @@
-"""Trained networks as files that other runtimes load: ONNX and `torch.export`."""
+"""Trained networks as files that other runtimes load: ONNX, `torch.export`, and our own folder format."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
+from efficient_nas.export.network import load_network as load_network
+from efficient_nas.export.network import save_network as save_network
 from efficient_nas.export.onnx_file import PACKAGES as _ONNX_PACKAGES
 from efficient_nas.export.onnx_file import to_onnx as to_onnx
 from efficient_nas.export.pt2_file import to_pt2 as to_pt2

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from efficient_nas import _core
+from efficient_nas.graph.drawing import to_svg
 from efficient_nas.graph.network import DAGNetwork
 from efficient_nas.graph.node import ArchNode, checked_int, node_tuple
 from efficient_nas.graph.serialization import from_json, to_json
@@ -154,6 +155,10 @@ class Architecture:
     def to_json(self) -> str:
         """JSON text that `from_json` reads; attributes at their defaults are left out."""
         return to_json(self.nodes, self.connections, self.input_shape)
+
+    def to_svg(self) -> str:
+        """A drawing as SVG text: one box a node, input on top, dead nodes dashed (graph/drawing.py)."""
+        return to_svg(self)
 
     @classmethod
     def from_json(cls, text: str) -> Architecture:

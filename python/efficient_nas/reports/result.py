@@ -1,0 +1,144 @@
+"""The answer first: the finalists, their exports, and the best found when none was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+
+from efficient_nas.reports.data import Finalist, ReportData
+from efficient_nas.reports.display import Display, finite
+from efficient_nas.reports.markup import Cell, architecture, escape, lead, number, table, text
+from efficient_nas.reports.values import column
+
+MAX_FRONT_ROWS = 100
+COMPUTED = ("peak_activation_bytes", "params", "macs")
+ORDER = (
+    "accuracy",
+    "test_accuracy",
+    "loss",
+    "latency_ms",
+    "energy_mj",
+    "memory_bytes",
+    *COMPUTED,
+)
+
+Scales = Mapping[str, Display]
+
+
+def result(data: ReportData, scales: Scales) -> str:
+    """The finalists' table and their exports; the front where a run has no finalists."""
+    if data.finalists:
+        return _finalists(data, scales) + _exports(data.finalists)
+    if data.front:
+        note = "This run trained no finalists; these are the best trials as the search saw them."
+        return lead(note) + front_table(data, scales, limit=10)
+    return lead("No trial finished within the limits, so there is no result. See the failed trials below.")
+
+
+def front_table(data: ReportData, scales: Scales, limit: int = MAX_FRONT_ROWS) -> str:
+    """The main arm's front, best first in the first objective, at most `limit` rows."""
+    main = data.trials[data.trials["arm"].isin(data.main_arms)]
+    rows = main[main["trial"].isin(list(data.front))]
+    if data.optimised:
+        first = data.optimised[0]
+        rows = rows.sort_values([first, "trial"], ascending=[data.directions[first] == "minimize", True])
+    caption = f"Front of the main arm: {len(rows)} trials"
+    if len(rows) > limit:
+        caption += f", the first {limit} of them"
+        rows = rows.head(limit)
+    columns = {m: column(rows, m) for m in data.metrics}
+    body = [
+        [
+            number(str(trial)),
+            *(number(scales[m].text(columns[m][i])) for m in data.metrics),
+            text(origin),
+            architecture(str(notation)),
+        ]
+        for i, (trial, origin, notation) in enumerate(
+            zip(rows["trial"], rows["origin"], rows["architecture"], strict=True)
+        )
+    ]
+    heads = [Cell("Trial"), *(Cell(escape(scales[m].heading)) for m in data.metrics)]
+    return table(caption, [*heads, text("Origin"), text("Architecture")], body)
+
+
+def _finalists(data: ReportData, scales: Scales) -> str:
+    names = _ordered(data.finalists, scales)
+    heads, groups = [Cell("Rank"), Cell("Trial")], [("", 2)]
+    columns: list[list[Cell]] = []
+    for name in names:
+        sides = {"predicted": "predicted", "measured": "measured"}
+        if name.endswith(("accuracy", "loss")):
+            sides = {"predicted": "in search", "measured": "final"}
+        elif name in COMPUTED:
+            sides["predicted"] = "computed"
+        used = [s for s in sides if any(finite(getattr(f, s).get(name)) is not None for f in data.finalists)]
+        groups.append((scales[name].heading, len(used)))
+        for side in used:
+            heads.append(text(sides[side], ""))
+            columns.append(_column(data, scales[name], side))
+    rows = []
+    for i, f in enumerate(data.finalists):
+        rows.append([number(str(f.rank)), number(str(f.trial)), *(c[i] for c in columns)])
+        rows.append([Cell(architecture(f.text).html, "span", columns=len(heads))])
+    plural = "network was" if len(data.finalists) == 1 else "networks were"
+    note = (
+        f"The best {len(data.finalists)} {plural} trained longer and measured end to end. "
+        "“In search” and “predicted” are what the search decided on; “final” and “measured” came afterwards. "
+        "Test accuracy was measured once, at the end; no decision used it. Bold is the best of a column."
+    )
+    return lead(note) + table("Finalists", heads, rows, groups)
+
+
+def _column(data: ReportData, scale: Display, side: str) -> list[Cell]:
+    values = [finite(getattr(f, side).get(scale.name)) for f in data.finalists]
+    known = [v for v in values if v is not None]
+    direction = data.directions.get(scale.name, "maximize" if scale.name.endswith("accuracy") else "")
+    best = max(known) if direction == "maximize" else min(known) if direction == "minimize" else None
+    cells = []
+    for finalist, value in zip(data.finalists, values, strict=True):
+        written = scale.text(value)
+        spread = finite(finalist.measured.get("spread_ms"))
+        if side == "measured" and scale.name == "latency_ms" and spread is not None and value is not None:
+            written += f" ± {scale.text(spread)}"
+        cells.append(number(written, best=value is not None and value == best and len(known) > 1))
+    return cells
+
+
+def _ordered(finalists: Iterable[Finalist], scales: Scales) -> list[str]:
+    """Metrics of the finalists, accuracies first, then costs; the spread belongs to its latency."""
+    present = {
+        name
+        for f in finalists
+        for side in (f.predicted, f.measured)
+        for name, value in side.items()
+        if finite(value) is not None and name != "spread_ms"
+    }
+    rest = [name for name in scales if name in present and name not in ORDER]
+    return [*(name for name in ORDER if name in present), *rest]
+
+
+def _exports(finalists: Iterable[Finalist]) -> str:
+    rows = []
+    for finalist in finalists:
+        for parity in finalist.exports:
+            path = PurePath(parity.path)
+            name = escape(path.name)
+            relative = not path.is_absolute() and ".." not in path.parts
+            link = f'<a href="{escape(path.as_posix())}">{name}</a>' if relative else name
+            css, verdict = ("yes", "✓ same") if parity.ok else ("no", "✗ differs")
+            rows.append(
+                [
+                    number(str(finalist.rank)),
+                    text(parity.format),
+                    Cell(link, "left"),
+                    number(f"{parity.max_abs_error:.2g}"),
+                    number(f"{parity.tolerance:.2g}"),
+                    Cell(f'<span class="{css}">{verdict}</span>', "left"),
+                ]
+            )
+    if not rows:
+        return ""
+    heads = [Cell("Rank"), text("Format"), text("File"), Cell("Largest difference"), Cell("Allowed")]
+    caption = "Exported files, reloaded and compared with the trained network on random images"
+    return "<h3>Exports</h3>" + table(caption, [*heads, text("Verdict")], rows)
