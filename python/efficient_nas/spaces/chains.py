@@ -81,9 +81,7 @@ class ChainSpace(BuiltInSpace):
         return network.finish(network.chain([*features, *options.tail(num_classes)], network.input))
 
     def _cost_tables(self, input_shape: Shape, num_classes: int, macro: dict[str, Any]) -> _core.Chain:
-        options = self._options(macro)
-        _check_size(self.name, options, input_shape)
-        return _cost_chain(options, tuple(self.cardinalities.tolist()), input_shape, num_classes)
+        return _cost_chain(self.name, self._options(macro), self._sizes, input_shape, num_classes)
 
     def _canonical_bytes(self, genotypes: Genotypes, shared: bool) -> list[bytes]:
         return self._canonical_chain().canonical_bytes(genotypes)
@@ -92,7 +90,11 @@ class ChainSpace(BuiltInSpace):
         return self._canonical_chain().canonical_hash(genotypes)
 
     def _canonical_chain(self) -> _core.Chain:
-        return _canonical_chain(self._options({}), tuple(self.cardinalities.tolist()))
+        return _canonical_chain(self._options({}), self._sizes)
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return tuple(len(choice.options) for choice in self.choices)
 
     def covering_genotypes(self) -> Genotypes:
         """Few genotypes that together hold every layer at its resolution; as deep as the space allows."""
@@ -150,8 +152,9 @@ def _resolutions(options: ChainOptions, input_shape: Shape) -> Iterator[tuple[Ch
 
 @lru_cache(maxsize=64)
 def _cost_chain(
-    options: ChainOptions, cardinalities: tuple[int, ...], input_shape: Shape, num_classes: int
+    space: str, options: ChainOptions, cardinalities: tuple[int, ...], input_shape: Shape, num_classes: int
 ) -> _core.Chain:
+    _check_size(space, options, input_shape)
     image = tensor_bytes(input_shape)
     rest = CostSum()
     rest.run(options.stem(input_shape[0]), input_shape, live_bytes=image)
