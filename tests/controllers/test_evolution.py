@@ -14,7 +14,7 @@ from toy import Score, distances, long_space, search, tell
 
 from efficient_nas import controllers, pareto
 from efficient_nas.controllers.front import Front
-from efficient_nas.controllers.population import rank
+from efficient_nas.controllers.population import order
 from efficient_nas.testing.controller_spaces import conditional_space
 from efficient_nas.types import Proposal, Result
 
@@ -47,7 +47,7 @@ def test_failed_results_never_become_parents(name: str, options: dict[str, Any])
     assert len(children) > 50
     assert len(completed) < len(proposals) - 10
     for p in children:
-        assert min(distances(p.genotype, [c for c in completed if c.trial < p.trial])) == 1
+        assert min(distances(p.genotype, [c for c in completed if c.trial < p.trial])) <= 3
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,12 @@ ROWS = hnp.arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(1, 3)), 
 
 @settings(max_examples=200)
 @given(values=ROWS, data=st.data())
-def test_ranks_are_those_of_pareto_rank(values: np.ndarray, data: st.DataObject) -> None:
+def test_the_order_is_that_of_pareto_rank(values: np.ndarray, data: st.DataObject) -> None:
     violations = data.draw(
         hnp.arrays(np.float64, len(values), elements=st.sampled_from([0.0, 0.0, 1.0, 2.0]))
     )
-    assert rank(values, violations).tolist() == pareto.rank(values, violations).tolist()
+    ranks = pareto.rank(values, violations)
+    assert ranks[order(values, violations)].tolist() == list(range(len(values)))
 
 
 @settings(max_examples=200)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from efficient_nas.controllers.base import Controller
 from efficient_nas.controllers.draws import Draws
 from efficient_nas.controllers.known import KnownArchitectures
@@ -67,10 +65,9 @@ class NSGA2(Controller):
     def learn(self, result: Result, own: bool) -> None:
         if result.failed:
             return
-        population = self._population
-        population.put(len(population), result)
-        if population.full:
-            population.reorder(np.flatnonzero(population.ranks() < self.population_size))
+        self._population.put(len(self._population), result)
+        if self._population.full:
+            self._population.drop_worst()
 
     def rule_state(self) -> dict[str, Any]:
         return {"population": self._population.state_dict()}

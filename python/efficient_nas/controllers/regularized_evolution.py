@@ -74,9 +74,11 @@ class RegularizedEvolution(Controller):
 
     def open_rule(self, space: SearchSpace) -> None:
         n = len(self._population)
-        by_age = (self._oldest + np.arange(n)) % max(n, 1)
-        better = self._population.ranks()[by_age] < n // 2 if n else np.zeros(0, np.bool_)
-        self._population.reorder(np.concatenate([by_age[~better], by_age[better]]))
+        if n:
+            better = np.zeros(n, np.bool_)
+            better[self._population.order()[: n // 2]] = True
+            by_age = (self._oldest + np.arange(n)) % n
+            self._population.arrange(np.concatenate([by_age[~better[by_age]], by_age[better[by_age]]]))
         self._oldest = 0
 
     def rule_state(self) -> dict[str, Any]:

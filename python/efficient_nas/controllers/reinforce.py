@@ -17,7 +17,7 @@ from efficient_nas.controllers.draws import Draws
 from efficient_nas.controllers.known import KnownArchitectures
 from efficient_nas.controllers.options import check_float, check_int
 from efficient_nas.controllers.policy import LSTMPolicy
-from efficient_nas.controllers.population import rank
+from efficient_nas.controllers.population import order
 from efficient_nas.protocols import SearchSpace
 from efficient_nas.types import Genotype, Result, derive_seed
 
@@ -145,8 +145,8 @@ class Reinforce(Controller):
         if completed:
             values = np.array([self._window[i].values for i in completed])
             violations = np.array([self._window[i].violation for i in completed])
-            ranks = rank(values, violations)
-            rewards[completed] = np.maximum(0.0, 1.0 - ranks / (_REWARDED * len(rewards)))
+            ladder = np.maximum(0.0, 1.0 - np.arange(len(completed)) / (_REWARDED * len(rewards)))
+            rewards[np.array(completed)[order(values, violations)]] = ladder
         return rewards
 
 
