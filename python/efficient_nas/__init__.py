@@ -1,6 +1,8 @@
 """Hardware-aware neural architecture search for PyTorch with a native C++ core."""
 
 from efficient_nas import controllers as controllers
+from efficient_nas import devices as devices
+from efficient_nas import evaluators as evaluators
 from efficient_nas import evolution as evolution
 from efficient_nas import export as export
 from efficient_nas import graph as graph

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from efficient_nas import spaces
 from efficient_nas.errors import TableError, TrialFailed
 from efficient_nas.evaluators import Tabular
 from efficient_nas.graph import Architecture, ArchNode
@@ -247,3 +248,23 @@ def test_parquet_without_pyarrow_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(TableError, match=r"efficient-nas\[tables\]"):
         Tabular(path, SPACE, metric="val")
+
+
+def test_the_real_nasbench201_table(data_dir: Path) -> None:
+    path = data_dir / "nasbench201_accuracy" / "mini_nasbench201_12epochs.csv.gz"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing")
+    space = spaces.create("nasbench201")
+    columns = {"architecture": "cellstr", "val": "cifar10-val", "test": "cifar10-test"}
+    table = Tabular(path, space, metric="val", columns=columns, report=["test"], scale=0.01)
+    frame = pd.read_csv(path)
+    described = table.describe()
+    assert (described["rows"], described["coverage"], described["invalid_rows"]) == (15625, 1.0, 0)
+    assert np.array_equal(table.values(), frame["cifar10-val"].to_numpy() * 0.01)
+    for row in (0, 1, 6111, 15624):
+        found = Candidate(space, space.from_string(frame["cellstr"][row]))
+        assert table.evaluate(found, 0) == {"accuracy": frame["cifar10-val"][row] * 0.01}
+        assert table.report(found) == {"test": frame["cifar10-test"][row] * 0.01}
+        assert space.to_string(table.genotypes[row]) == frame["cellstr"][row]
+    with pytest.raises(TableError, match=r"row 1 of .* is no architecture of nasbench201"):
+        Tabular(path, space, metric="cifar10-val", columns={"architecture": "arch"}, scale=0.01)

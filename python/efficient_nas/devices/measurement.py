@@ -20,7 +20,8 @@ from efficient_nas.graph import Architecture
 class Measurement:
     """What one network took on one device.
 
-    latency_ms: median of one forward pass of the whole batch; spread_ms: interquartile range of the repeats.
+    latency_ms: median of one forward pass of the whole batch; spread_ms: interquartile range of the repeats
+    (`timing.timing_clock` says what counts as time).
     memory_bytes: parameters, buffers and the peak of live tensors, input included.
     energy_mj: None, as this version has no energy meter.
     """
