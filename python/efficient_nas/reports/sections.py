@@ -173,9 +173,7 @@ def drawings(data: ReportData) -> str:
     if not drawn:
         return ""
     figures = [
-        lead(
-            "Input at the top, long networks continue in columns. Dashed parts are dead and not part of the network."
-        )
+        lead("Input at the top; long networks continue in columns. Dashed parts are dead: they do not run.")
     ]
     for f in drawn:
         assert f.architecture is not None
