@@ -70,6 +70,28 @@ TEST(fronts_are_those_of_the_definition) {
             }
 }
 
+TEST(divide_and_conquer_agrees_with_staircases) {
+    for (const std::size_t n : {2u, 64u, 65u, 300u, 6000u})
+        for (const std::uint64_t levels : {4u, 50u, 1000000u}) {
+            const std::vector<double> values = random_values(n, 3, levels, n + levels);
+            const detail::OrderedPoints points = detail::order_points(values.data(), n, 3);
+            const auto staircases = detail::sort_by_staircases(points.coordinates[1], points.coordinates[2]);
+            CHECK(staircases == detail::FrontAssignment(points.coordinates).run());
+        }
+}
+
+TEST(staircases_give_up_when_one_gets_too_long) {
+    const std::size_t n = 9000;
+    std::vector<double> values;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double x = static_cast<double>(i);
+        for (const double value : {x, x, -x}) values.push_back(value);
+    }
+    const detail::OrderedPoints points = detail::order_points(values.data(), n, 3);
+    CHECK(!detail::sort_by_staircases(points.coordinates[1], points.coordinates[2]));
+    CHECK(nondominated_sort(values.data(), n, 3) == std::vector<std::int32_t>(n, 0));
+}
+
 TEST(radix_sort_is_stable_and_orders_doubles) {
     RandomStream random(1, 1);
     for (const std::size_t n : {0u, 1u, 100u, 255u, 256u, 3000u}) {

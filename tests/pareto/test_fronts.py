@@ -48,7 +48,7 @@ def test_fronts_equal_moocore_and_pymoo(m: int, levels: int) -> None:
     pymoo = pytest.importorskip(
         "pymoo.util.nds.fast_non_dominated_sort", reason="pymoo is part of the `bench` extra"
     )
-    values = grid(3000, m, levels, seed=levels)
+    values = grid(5000, m, levels, seed=levels)
     fronts = pareto.nondominated_sort(values)
     np.testing.assert_array_equal(fronts, moocore.pareto_rank(values))
     np.testing.assert_array_equal(
