@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class EfficientNasError(Exception):
@@ -43,7 +44,11 @@ class SpaceExhausted(EfficientNasError):
 
 
 class Interrupted(EfficientNasError):
-    """The search was stopped by the user; everything computed so far is in the ledger."""
+    """The search was stopped by the user; everything finished is in the ledger of `run_folder`, if known."""
+
+    def __init__(self, message: str, run_folder: Path | None = None) -> None:
+        super().__init__(message)
+        self.run_folder = run_folder
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -7,5 +7,6 @@ from efficient_nas.controllers.nsga2 import NSGA2 as NSGA2
 from efficient_nas.controllers.random import Random as Random
 from efficient_nas.controllers.registry import available as available
 from efficient_nas.controllers.registry import create as create
+from efficient_nas.controllers.registry import factory as factory
 from efficient_nas.controllers.regularized_evolution import RegularizedEvolution as RegularizedEvolution
 from efficient_nas.controllers.reinforce import Reinforce as Reinforce

@@ -25,18 +25,24 @@ def available() -> list[str]:
     return list(CONTROLLERS)
 
 
-def create(name: str, space: SearchSpace, seed: int, **options: Any) -> Controller:
-    """The controller of this name, with the options of its class."""
+def factory(name: str) -> type[Controller]:
+    """The class of this name."""
     if not isinstance(name, str) or name not in CONTROLLERS:
         raise ValueError(
             f"controller: unknown name {name!r}{nearest(str(name), CONTROLLERS)} "
             f"(allowed: {', '.join(CONTROLLERS)})"
         )
-    allowed = [p for p in inspect.signature(CONTROLLERS[name]).parameters if p not in ("space", "seed")]
+    return CONTROLLERS[name]
+
+
+def create(name: str, space: SearchSpace, seed: int, **options: Any) -> Controller:
+    """The controller of this name, with the options of its class."""
+    kind = factory(name)
+    allowed = [p for p in inspect.signature(kind).parameters if p not in ("space", "seed")]
     for option in options:
         if option not in allowed:
             raise ValueError(
                 f"controller: {name} has no option {option!r}{nearest(option, allowed)} "
                 f"(allowed: {', '.join(allowed) or 'none'})"
             )
-    return CONTROLLERS[name](space, seed, **options)
+    return kind(space, seed, **options)

@@ -147,7 +147,8 @@ class _Arm:
         if not self.exhausted:
             return None
         note = f"every architecture of the space was tried after {self.told} trials"
-        self.ledger.add_event("space_exhausted", note, self.arm, self.told)
+        if not any(event["arm"] == self.arm for event in self.ledger.events("space_exhausted")):
+            self.ledger.add_event("space_exhausted", note, self.arm, self.told)
         return note
 
     def spent(self) -> bool:

@@ -30,6 +30,14 @@ class RunFolder:
     @classmethod
     def create(cls, path: str | Path) -> RunFolder:
         """A new run folder at `path`. Raises RunFolderError if something lies there or it is not writable."""
+        folder = cls.check_creatable(path)
+        with storage_errors(folder.path):
+            folder.path.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @classmethod
+    def check_creatable(cls, path: str | Path) -> RunFolder:
+        """Raises RunFolderError if `create` would; makes nothing."""
         folder = cls(path)
         with storage_errors(folder.path):
             if folder.path.exists() and not folder.path.is_dir():
@@ -40,7 +48,11 @@ class RunFolder:
                 )
             if folder.path.is_dir() and any(item.name not in _LEFTOVERS for item in folder.path.iterdir()):
                 raise RunFolderError(f"{folder.path}: is not empty; choose another output")
-            folder.path.mkdir(parents=True, exist_ok=True)
+            nearest = next(p for p in (folder.path, *folder.path.absolute().parents) if p.exists())
+            if not nearest.is_dir():
+                raise RunFolderError(f"{folder.path}: {nearest} is not a folder")
+            if not os.access(nearest, os.W_OK | os.X_OK):
+                raise RunFolderError(f"{folder.path}: {nearest} is not writable")
         return folder
 
     @classmethod

@@ -40,9 +40,9 @@ class SpaceSection(Named):
 
 
 class DatasetTask(Named):
-    """dataset: one of `nas.evaluators.datasets()` or `package.module:factory`."""
+    """dataset: one of `nas.evaluators.DATASETS` or `package.module:factory`; none for an object."""
 
-    dataset: Name
+    dataset: Name | None = None
 
 
 class TableTask(Section):
@@ -58,7 +58,7 @@ class TableTask(Section):
 
 
 class EvaluatorSection(Named):
-    """kind: tabular, trained or `package.module:factory`; by default what fits the task."""
+    """kind: tabular, trained or `package.module:factory`; without the section, what fits the task."""
 
     kind: Name
 

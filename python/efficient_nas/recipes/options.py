@@ -45,6 +45,12 @@ def call(path: str, factory: Callable[..., Any], options: Mapping[str, Any], **c
         raise ConfigError(path, str(error)) from error
 
 
+def refuse(path: str, options: Mapping[str, Any]) -> None:
+    """Raises ConfigError if there are options: `path` names something that has none."""
+    for name, value in options.items():
+        raise ConfigError(f"{path}.{name}", f"unknown option (value {shown(value)}); {choose(name, ())}")
+
+
 def _check_type(path: str, value: Any, annotation: Any) -> None:
     """Strict, but as JSON: a list is fine for a tuple and an int for a float, a text for neither."""
     try:

@@ -6,7 +6,7 @@ from efficient_nas.spaces.darts import DARTS
 from efficient_nas.spaces.mbconv import MBConv
 from efficient_nas.spaces.nasbench201 import NASBench201
 from efficient_nas.spaces.nasbench_macro import NASBenchMacro
-from efficient_nas.spaces.registry import available, create, register
+from efficient_nas.spaces.registry import available, create, factory, register
 from efficient_nas.spaces.space import Space
 
 register("nasbench201", NASBench201)
@@ -14,4 +14,4 @@ register("nasbench_macro", NASBenchMacro)
 register("darts", DARTS)
 register("mbconv", MBConv)
 
-__all__ = ["Candidate", "Choice", "Option", "Space", "available", "create", "register"]
+__all__ = ["Candidate", "Choice", "Option", "Space", "available", "create", "factory", "register"]

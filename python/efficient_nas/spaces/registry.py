@@ -24,15 +24,21 @@ def available() -> list[str]:
     return sorted(_factories)
 
 
-def create(name: str, **options: Any) -> Space:
-    """The space with this name. ValueError for an unknown name or option, with the nearest and all names."""
+def factory(name: str) -> Callable[..., Space]:
+    """What makes the space with this name. ValueError for an unknown name, with the nearest and all names."""
     if name not in _factories:
         hint = nearest(str(name), _factories)
         raise ValueError(f"spaces: unknown space {name!r}{hint}; available: {', '.join(available())}")
-    parameters = inspect.signature(_factories[name]).parameters
+    return _factories[name]
+
+
+def create(name: str, **options: Any) -> Space:
+    """The space with this name. ValueError for an unknown name or option, with the nearest and all names."""
+    make = factory(name)
+    parameters = inspect.signature(make).parameters
     for option in options:
         if option not in parameters:
             hint = nearest(option, parameters)
             known = ", ".join(parameters) or "none"
             raise ValueError(f"space {name}: unknown option {option!r}{hint}; options: {known}")
-    return _factories[name](**options)
+    return make(**options)
