@@ -73,10 +73,10 @@ class Progress:
         return min(1.0, max(shares, default=0.0))
 
     def seconds_left(self) -> float | None:
-        """Estimated from the pace of this process; None while there is none."""
+        """Estimated from the pace of this process; None before it has done a twentieth of the phase."""
         share = self.share()
         gained = share - self._marked_share
-        return (time.monotonic() - self._marked) * (1 - share) / gained if gained > 0 else None
+        return (time.monotonic() - self._marked) * (1 - share) / gained if gained >= 0.05 else None
 
     def _mark(self) -> None:
         self._marked = self._began = time.monotonic()
