@@ -8,4 +8,4 @@ from efficient_nas.recipes.reporting import write_report as write_report
 from efficient_nas.recipes.run import Found as Found
 from efficient_nas.recipes.run import Run as Run
 from efficient_nas.recipes.run import load_run as load_run
-from efficient_nas.recipes.search import search as search
+from efficient_nas.recipes.whole_search import search as search
