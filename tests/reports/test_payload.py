@@ -43,6 +43,15 @@ def test_fronts_are_marked_for_every_arm(make_report: Any) -> None:
     assert result["axes"] == {"x": "latency_ms", "y": "accuracy"}
 
 
+def test_the_axes_can_be_chosen(make_report: Any) -> None:
+    assert made(make_report(axes=["macs", "params"]))["axes"] == {"x": "macs", "y": "params"}
+    assert made(make_report(minimize=[]))["axes"] == {"x": "trial", "y": "accuracy"}
+
+
+def test_only_costs_are_predicted_and_measured(make_report: Any) -> None:
+    assert [pair["label"] for pair in made(make_report())["pairs"]] == ["Latency"]
+
+
 def test_limits_mark_what_breaks_them(make_report: Any) -> None:
     data = make_report(limits={"latency_ms": 0.3})
     result = made(data)

@@ -21,6 +21,8 @@ def test_missing_columns_are_named(make_report: Any) -> None:
         ({"directions": {"accuracy": "up"}}, r"directions\['accuracy'\] must be one of"),
         ({"objectives": ["speed"]}, "objective 'speed' has no entry in directions"),
         ({"control_arms": []}, r"one arm that is not a control arm, got \['main', 'random'\]"),
+        ({"axes": ["accuracy"]}, r"axes must be two columns of trials or empty, got \['accuracy'\]"),
+        ({"axes": ["accuracy", "speed"]}, "axes must be two columns of trials"),
         ({"front": [10_000]}, "front names trial 10000"),
     ],
 )

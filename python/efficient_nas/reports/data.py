@@ -44,7 +44,9 @@ class ReportData:
     that the search optimised, which decide front and progress; all of `directions` when empty. limits:
     metric -> bound, an upper one for metrics to minimise, a lower one for metrics to maximise. trials: one
     row per trial of every arm in trial order, columns `COLUMNS`, then one column per metric (NaN where a
-    trial has none). front: trial numbers of the main arm, the one arm that is not in `control_arms`.
+    trial has none); a weighted sum that was optimised is a metric, too. front: trial numbers of the main
+    arm, the one arm that is not in `control_arms`. axes: the metrics across and up when the page opens,
+    chosen from `objectives` when empty.
     Raises ValueError naming the field that does not fit.
     """
 
@@ -60,6 +62,7 @@ class ReportData:
     finalists: Sequence[Finalist]
     notes: Sequence[str] = ()
     objectives: Sequence[str] = ()
+    axes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         missing = [name for name in COLUMNS if name not in self.trials.columns]
@@ -76,6 +79,8 @@ class ReportData:
         for metric in self.objectives:
             if metric not in self.directions:
                 raise ValueError(f"report: objective {metric!r} has no entry in directions")
+        if len(self.axes) not in {0, 2} or any(m not in self.trials.columns for m in self.axes):
+            raise ValueError(f"report: axes must be two columns of trials or empty, got {list(self.axes)}")
         arms = self.main_arms
         if len(arms) > 1:
             raise ValueError(f"report: trials must have one arm that is not a control arm, got {arms}")
@@ -98,6 +103,10 @@ class ReportData:
         """Metric columns of the trials that hold at least one number."""
         rest = [c for c in self.trials.columns if c not in COLUMNS]
         return [c for c in rest if pd.to_numeric(self.trials[c], errors="coerce").notna().any()]
+
+    def is_cost(self, metric: str) -> bool:
+        """Whether it is something that a device spends: minimised, and no loss of training."""
+        return self.directions.get(metric) == "minimize" and not metric.endswith("loss")
 
     @property
     def optimised(self) -> list[str]:

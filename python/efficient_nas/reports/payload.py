@@ -106,16 +106,15 @@ def payload(data: ReportData, progress: Progress | None) -> dict[str, Any]:
         "progress": _progress(data, progress, written),
         "stages": stage_starts(data),
         "history": _history(data),
-        "pairs": [_pair(d, data.finalists) for d in written.values() if has_pair(d.name, data.finalists)],
+        "pairs": [_pair(d, data.finalists) for d in written.values() if has_pair(data, d.name)],
     }
 
 
-def has_pair(metric: str, finalists: Sequence[Finalist]) -> bool:
+def has_pair(data: ReportData, metric: str) -> bool:
     """Whether a cost was both predicted and measured. Accuracy is not predicted, it is trained for longer."""
-    is_cost = not metric.endswith(("accuracy", "loss"))
-    return is_cost and any(
+    return data.is_cost(metric) and any(
         finite(f.predicted.get(metric)) is not None and finite(f.measured.get(metric)) is not None
-        for f in finalists
+        for f in data.finalists
     )
 
 
@@ -141,6 +140,8 @@ def _scale(scale: Display, label: str | None = None) -> dict[str, Any]:
 
 
 def _first_axes(data: ReportData) -> dict[str, str]:
+    if data.axes and set(data.axes) <= set(data.metrics):
+        return {"x": data.axes[0], "y": data.axes[1]}
     wanted = [*data.optimised, *(m for m in data.metrics if m not in data.optimised)]
     benefits = [m for m in wanted if data.directions.get(m) == "maximize"]
     y = (benefits or wanted or ["trial"])[0]

@@ -67,11 +67,11 @@ def _finalists(data: ReportData, scales: Scales) -> str:
     heads, groups = [Cell("Rank"), Cell("Trial")], [("", 2)]
     columns: list[list[Cell]] = []
     for name in names:
-        sides = {"predicted": "predicted", "measured": "measured"}
-        if name.endswith(("accuracy", "loss")):
-            sides = {"predicted": "in search", "measured": "final"}
-        elif name in COMPUTED:
-            sides["predicted"] = "computed"
+        sides = {"predicted": "in search", "measured": "final"}
+        if name in COMPUTED:
+            sides = {"predicted": "computed", "measured": "measured"}
+        elif data.is_cost(name):
+            sides = {"predicted": "predicted", "measured": "measured"}
         used = [s for s in sides if any(finite(getattr(f, s).get(name)) is not None for f in data.finalists)]
         groups.append((scales[name].heading, len(used)))
         for side in used:

@@ -192,7 +192,7 @@ def drawings(data: ReportData) -> str:
 
 def costs(data: ReportData, scales: Scales) -> str:
     """Predicted against measured costs of the finalists, with the error."""
-    names = [name for name in scales if has_pair(name, data.finalists)]
+    names = [name for name in scales if has_pair(data, name)]
     if not names:
         return ""
     charts, rows = [], []
