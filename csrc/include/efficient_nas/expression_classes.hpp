@@ -43,6 +43,8 @@ class ExpressionClasses {
     }
 
   private:
+    static constexpr std::size_t kShort = 16;  // up to here, inserting beats std::sort
+
     struct Key {
         std::size_t first, count;
     };
@@ -60,20 +62,36 @@ class ExpressionClasses {
     }
 
     void make_key(std::uint32_t vertex) {
+        const auto inputs = graph_.terms(vertex);
         const std::size_t first = terms_.size();
-        for (const TermType& term : graph_.terms(vertex))
-            terms_.push_back({rank_[term.vertex], term.multiplicity});
-        std::sort(terms_.data() + first, terms_.data() + terms_.size(),
-                  [](const TermType& a, const TermType& b) { return a.vertex < b.vertex; });
-        std::size_t last = first;
-        for (std::size_t i = first + 1; i < terms_.size(); ++i) {
-            if (terms_[i].vertex == terms_[last].vertex)
-                increase(terms_[last].multiplicity, terms_[i].multiplicity);
-            else
-                terms_[++last] = terms_[i];
+        terms_.resize(first + inputs.size());
+        TermType* const begin = terms_.data() + first;
+        TermType* end = begin;
+        for (const TermType& input : inputs) {
+            const TermType term{rank_[input.vertex], input.multiplicity};
+            TermType* place = end;
+            if (inputs.size() <= kShort)
+                while (place != begin && term.vertex < place[-1].vertex) --place;
+            std::move_backward(place, end, end + 1);
+            *place = term;
+            ++end;
         }
-        if (terms_.size() > first) terms_.resize(last + 1);
-        keys_[vertex] = {first, terms_.size() - first};
+        if (inputs.size() > kShort) std::sort(begin, end);
+        end = merge_equal(begin, end);
+        keys_[vertex] = {first, static_cast<std::size_t>(end - begin)};
+        terms_.resize(first + keys_[vertex].count);
+    }
+
+    // Adds up the multiplicities of equal vertices in a sorted range; the new end.
+    static TermType* merge_equal(TermType* begin, TermType* end) {
+        TermType* last = begin;
+        for (TermType* term = begin; term != end; ++term) {
+            if (last != begin && last[-1].vertex == term->vertex)
+                increase(last[-1].multiplicity, term->multiplicity);
+            else
+                *last++ = *term;
+        }
+        return last;
     }
 
     void rank_level(std::size_t begin, std::size_t end) {

@@ -49,10 +49,12 @@ class Partition {
             if (starts) {
                 length_[i] = 0;
                 ++cells_;
-                enqueue(i);
             }
             ++length_[cell_[vertex]];
         }
+        // From the output down: classes know all about their inputs already.
+        for (auto i = static_cast<std::uint32_t>(n); i-- > 0;)
+            if (cell_[vertex_at_[i]] == i) enqueue(i);
         refine();
     }
 
@@ -158,6 +160,7 @@ class Partition {
     void count(std::span<const TermType> neighbours) {
         for (const TermType& term : neighbours) {
             const std::uint32_t vertex = term.vertex, cell = cell_[vertex];
+            if (length_[cell] == 1) continue;
             if (!counted_[vertex]) {
                 counted_[vertex] = 1;
                 if (hits_[cell]++ == 0) touched_.push_back(cell);
