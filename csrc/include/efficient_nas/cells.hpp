@@ -49,11 +49,12 @@ class Cell {
     // Appends the codes, 8 little-endian bytes each. Vertices that reach no output value do not count.
     void append_canonical(std::vector<std::uint8_t>& bytes) {
         find_alive();
-        find_fingerprints();
+        has_fingerprints_ = false;
         best_size_ = 0;
         Numbering start;
-        for (unsigned i = 0; i < inputs_; ++i) start.label[i] = static_cast<std::uint8_t>(i);
+        for (unsigned i = 0; i < inputs_; ++i) start.label[i] = static_cast<std::uint8_t>(4 * i);
         start.labelled = (1u << inputs_) - 1;
+        start.waiting = alive_;
         extend(start);
         const std::size_t end = bytes.size();
         bytes.resize(end + 8 * best_size_);
@@ -63,102 +64,107 @@ class Cell {
     }
 
   private:
+    using Ties = std::array<unsigned, kMaxVertices>;
+
     struct Numbering {
-        std::array<std::uint8_t, kMaxInputs + kMaxVertices> label{};  // by item
+        std::array<std::uint8_t, kMaxInputs + kMaxVertices> label{};  // by item: four times its new number
         std::uint32_t labelled = 0;                                   // one bit an item
-        std::array<std::uint64_t, kMaxCodes> codes{};
-        unsigned size = 0;
+        std::uint32_t waiting = 0, ready = 0;                         // one bit a vertex
+        std::array<std::uint64_t, kMaxVertices> code{};               // of the ready vertices
+        std::array<std::uint64_t, kMaxCodes> codes{};                 // of the numbered ones, behind a header
+        unsigned size = 1;
     };
+
+    template <typename Visit>
+    static void for_each_bit(std::uint32_t bits, Visit visit) {
+        for (; bits; bits &= bits - 1) visit(static_cast<unsigned>(std::countr_zero(bits)));
+    }
 
     template <typename Visit>
     static void for_each_item(Terms terms, Visit visit) {
         while (terms) {
             const unsigned index = static_cast<unsigned>(std::countr_zero(terms)) / 4;
-            visit(index, static_cast<unsigned>((terms >> (4 * index)) & 15u));
+            visit(index, (terms >> (4 * index)) & 15u);
             terms &= ~(Terms{15} << (4 * index));
         }
     }
 
     static std::uint32_t items_of(Terms terms) {
         std::uint32_t items = 0;
-        for_each_item(terms, [&](unsigned index, unsigned) { items |= 1u << index; });
+        for_each_item(terms, [&](unsigned index, Terms) { items |= 1u << index; });
         return items;
     }
 
-    static std::uint64_t scaled(std::uint64_t hash, unsigned times) { return mix64(hash + times); }
+    static std::uint64_t scaled(std::uint64_t hash, Terms times) { return mix64(hash + times); }
 
     void find_alive() {
-        std::uint32_t alive = 0;
+        std::uint32_t alive = 0;  // one bit an item
         for (unsigned i = 0; i < num_values_; ++i) alive |= items_of(values_[i]);
         for (unsigned v = vertices_; v-- > 0;) {
             needs_[v] = items_of(terms_[v]);
             if (alive >> (inputs_ + v) & 1u) alive |= needs_[v];
         }
-        alive_ = (alive >> inputs_) << inputs_;
+        alive_ = alive >> inputs_;
     }
 
     // fingerprint_[v] depends on the isomorphism class alone: what v is made from, and who consumes it.
     void find_fingerprints() {
+        has_fingerprints_ = true;
         std::array<std::uint64_t, kMaxInputs + kMaxVertices> up{}, down{};
         const auto combine = [&](Terms terms) {
             std::uint64_t sum = 0;
-            for_each_item(terms, [&](unsigned index, unsigned times) { sum += scaled(up[index], times); });
+            for_each_item(terms, [&](unsigned index, Terms times) { sum += scaled(up[index], times); });
             return sum;
         };
         for (unsigned i = 0; i < inputs_; ++i) up[i] = mix64(i + 1);
         for (unsigned v = 0; v < vertices_; ++v)
             up[inputs_ + v] = mix64(combine(terms_[v]) ^ (std::uint64_t{type_[v]} << 56));
         const auto spread = [&](Terms terms, std::uint64_t hash) {
-            for_each_item(terms, [&](unsigned index, unsigned times) { down[index] += scaled(hash, times); });
+            for_each_item(terms, [&](unsigned index, Terms times) { down[index] += scaled(hash, times); });
         };
         for (unsigned i = 0; i < num_values_; ++i) spread(values_[i], mix64(combine(values_[i])));
-        for (unsigned v = vertices_; v-- > 0;)
-            if (alive_ >> (inputs_ + v) & 1u)
-                spread(terms_[v], mix64(up[inputs_ + v] ^ mix64(down[inputs_ + v])));
-        for (unsigned v = 0; v < vertices_; ++v)
+        for (unsigned v = vertices_; v-- > 0;) {
             fingerprint_[v] = mix64(up[inputs_ + v] ^ mix64(down[inputs_ + v]));
+            if (alive_ >> v & 1u) spread(terms_[v], fingerprint_[v]);
+        }
     }
 
     // The part of `terms` that is numbered, in new numbers.
     static Terms renumber(Terms terms, const Numbering& numbering) {
         Terms renumbered = 0;
-        for_each_item(terms, [&](unsigned index, unsigned times) {
-            if (numbering.labelled >> index & 1u) renumbered |= Terms{times} << (4 * numbering.label[index]);
+        for_each_item(terms, [&](unsigned index, Terms times) {
+            if (numbering.labelled >> index & 1u) renumbered |= times << numbering.label[index];
         });
         return renumbered;
-    }
-
-    std::uint64_t code(unsigned vertex, const Numbering& numbering) const {
-        return renumber(terms_[vertex], numbering) | std::uint64_t{type_[vertex]} << kTypeShift;
     }
 
     // Tells vertices apart by the numbered vertices beside them in the cell's output values.
     std::uint64_t company(unsigned vertex, const Numbering& numbering) const {
         std::uint64_t sum = 0;
         for (unsigned i = 0; i < num_values_; ++i) {
-            const unsigned times = (values_[i] >> (4 * (inputs_ + vertex))) & 15u;
+            const Terms times = (values_[i] >> (4 * (inputs_ + vertex))) & 15u;
             if (times) sum += scaled(mix64(renumber(values_[i], numbering)), times);
         }
         return sum;
     }
 
-    void extend(Numbering numbering) {
-        while (true) {
-            std::array<unsigned, kMaxVertices> tied{};
+    void extend(Numbering& numbering) {
+        while (numbering.waiting | numbering.ready) {
+            for_each_bit(numbering.waiting, [&](unsigned v) {
+                if (needs_[v] & ~numbering.labelled) return;
+                numbering.waiting &= ~(1u << v);
+                numbering.ready |= 1u << v;
+                numbering.code[v] = renumber(terms_[v], numbering) | std::uint64_t{type_[v]} << kTypeShift;
+            });
+            Ties tied;
             unsigned ties = 0;
-            std::uint64_t smallest = 0;
-            for (unsigned v = 0; v < vertices_; ++v) {
-                const std::uint32_t bit = 1u << (inputs_ + v);
-                if (!(alive_ & bit) || (numbering.labelled & bit) || (needs_[v] & ~numbering.labelled))
-                    continue;
-                const std::uint64_t own = code(v, numbering);
-                if (ties && own > smallest) continue;
-                if (!ties || own < smallest) ties = 0, smallest = own;
+            std::uint64_t smallest = ~std::uint64_t{0};
+            for_each_bit(numbering.ready, [&](unsigned v) {
+                if (numbering.code[v] > smallest) return;
+                if (numbering.code[v] < smallest) ties = 0, smallest = numbering.code[v];
                 tied[ties++] = v;
-            }
-            if (ties == 0) break;
-            if (ties > 1) ties = keep_smallest(tied, ties, [&](unsigned v) { return fingerprint_[v]; });
-            if (ties > 1) ties = keep_smallest(tied, ties, [&](unsigned v) { return company(v, numbering); });
+            });
+            if (ties > 1) ties = break_ties(tied, ties, numbering);
             numbering.codes[numbering.size++] = smallest;
             for (unsigned i = 1; i < ties; ++i) {
                 Numbering branch = numbering;
@@ -170,33 +176,41 @@ class Cell {
         finish(numbering);
     }
 
+    unsigned break_ties(Ties& tied, unsigned ties, const Numbering& numbering) {
+        if (!has_fingerprints_) find_fingerprints();
+        ties = keep_smallest(tied, ties, [&](unsigned v) { return fingerprint_[v]; });
+        if (ties > 1) ties = keep_smallest(tied, ties, [&](unsigned v) { return company(v, numbering); });
+        return ties;
+    }
+
     template <typename Key>
-    static unsigned keep_smallest(std::array<unsigned, kMaxVertices>& tied, unsigned ties, Key key) {
-        std::array<std::uint64_t, kMaxVertices> keys{};
-        for (unsigned i = 0; i < ties; ++i) keys[i] = key(tied[i]);
-        const std::uint64_t smallest = *std::min_element(keys.begin(), keys.begin() + ties);
+    static unsigned keep_smallest(Ties& tied, unsigned ties, Key key) {
         unsigned kept = 0;
-        for (unsigned i = 0; i < ties; ++i)
-            if (keys[i] == smallest) tied[kept++] = tied[i];
+        std::uint64_t smallest = ~std::uint64_t{0};
+        for (unsigned i = 0; i < ties; ++i) {
+            const std::uint64_t own = key(tied[i]);
+            if (own > smallest) continue;
+            if (own < smallest) kept = 0, smallest = own;
+            tied[kept++] = tied[i];
+        }
         return kept;
     }
 
     void number(Numbering& numbering, unsigned vertex) const {
-        numbering.label[inputs_ + vertex] = static_cast<std::uint8_t>(inputs_ + numbering.size - 1);
+        numbering.label[inputs_ + vertex] = static_cast<std::uint8_t>(4 * (inputs_ + numbering.size - 2));
         numbering.labelled |= 1u << (inputs_ + vertex);
+        numbering.ready &= ~(1u << vertex);
     }
 
-    // One code for each vertex, one for each output value, and how many of each in front of them.
+    // How many of each, a code for each vertex, one for each output value.
     void finish(Numbering& numbering) {
-        const unsigned vertices = numbering.size;
+        const unsigned vertices = numbering.size - 1;
+        numbering.codes[0] = vertices << 8 | num_values_;
         for (unsigned i = 0; i < num_values_; ++i)
             numbering.codes[numbering.size++] = renumber(values_[i], numbering);
         const auto begin = numbering.codes.begin(), end = begin + numbering.size;
-        std::sort(begin + vertices, end);
-        std::move_backward(begin, end, end + 1);
-        numbering.codes[0] = vertices << 8 | num_values_;
-        ++numbering.size;
-        const bool smaller = best_size_ == 0 || std::lexicographical_compare(begin, end + 1, best_.begin(),
+        std::sort(begin + 1 + vertices, end);
+        const bool smaller = best_size_ == 0 || std::lexicographical_compare(begin, end, best_.begin(),
                                                                              best_.begin() + best_size_);
         if (smaller) best_ = numbering.codes, best_size_ = numbering.size;
     }
@@ -208,7 +222,8 @@ class Cell {
     std::array<Terms, kMaxValues> values_{};
     std::array<std::uint32_t, kMaxVertices> needs_{};
     std::array<std::uint64_t, kMaxVertices> fingerprint_{};
-    std::uint32_t alive_ = 0;  // one bit an item
+    bool has_fingerprints_ = false;
+    std::uint32_t alive_ = 0;  // one bit a vertex
     std::array<std::uint64_t, kMaxCodes> best_{};
     unsigned best_size_ = 0;
 };
