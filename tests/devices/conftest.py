@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from networks import space
 
 from efficient_nas.devices import OperatorTable
 from efficient_nas.spaces import Candidate, Space
+from networks import space
 
 SHAPE = (3, 16, 16)
 

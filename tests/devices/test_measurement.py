@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from networks import build
 from torch import nn
 
 from efficient_nas import devices
 from efficient_nas.devices import AnalyticCosts, Measurement
 from efficient_nas.spaces import Candidate
+from networks import build
 
 VALUES = {"depth": 2, "width": 8, "expansion": 4, "operation": "nor_conv_3x3"}
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import build
 
 from efficient_nas.devices import Operator, OperatorTable, all_operators
 from efficient_nas.devices.device import quiet_measurement
@@ -19,6 +18,7 @@ from efficient_nas.devices.timing import time_in_turn
 from efficient_nas.errors import TableError
 from efficient_nas.graph import Architecture, ArchNode
 from efficient_nas.spaces import Candidate
+from networks import build
 
 Measured = tuple[OperatorTable, list[Any]]
 
