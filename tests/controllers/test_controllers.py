@@ -84,6 +84,7 @@ def test_ask_takes_a_positive_int(n: Any) -> None:
     ("changes", "message"),
     [
         ({"genotype": np.zeros(3, np.uint8)}, r"genotype must be uint8 \[9\], got uint8 \[3\]"),
+        ({"genotype": [0] * 9}, r"genotype must be a numpy array, got \[0, 0"),
         ({"genotype": np.zeros(9)}, r"genotype must be uint8 \[9\], got float64 \[9\]"),
         ({"genotype": np.zeros(9, np.uint8) + 1}, "trial 1: the genotype is not the one that was proposed"),
         ({"trial": -1, "genotype": np.full(9, 7, np.uint8)}, "trial -1: the genotype is not valid"),
@@ -100,7 +101,7 @@ def test_wrong_results_are_refused_as_a_whole(changes: dict[str, Any], message: 
     controller = controllers.create("regularized_evolution", conditional_space(), 0)
     first, second, third = controller.ask(3)
     controller.tell([result(first)])
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         controller.tell([result(third), result(second, **changes)])
     controller.tell([result(third), result(second)])  # nothing of the refused list was learned
 

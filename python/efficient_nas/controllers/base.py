@@ -90,6 +90,7 @@ class Controller(ABC):
         Results that this controller did not propose (of other seeds or archives) are welcome under trial
         numbers that it has not given out. Nothing is learned when one of the results is wrong.
         """
+        results = list(results)
         told: set[int] = set()
         for result in results:
             self._check(result, told)
@@ -159,6 +160,8 @@ class Controller(ABC):
     def _check(self, result: Result, told: set[int]) -> None:
         where = f"tell: trial {result.trial}"
         genotype = result.genotype
+        if not isinstance(genotype, np.ndarray):
+            raise TypeError(f"{where}: genotype must be a numpy array, got {genotype!r}")
         if genotype.dtype != np.uint8 or genotype.shape != (self.space.num_choices,):
             raise ValueError(
                 f"{where}: genotype must be uint8 [{self.space.num_choices}], "
