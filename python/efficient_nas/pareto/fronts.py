@@ -17,8 +17,8 @@ def nondominated_sort(values: npt.ArrayLike, maximize: Maximize = None) -> npt.N
     Equal rows share a front. Infinities are ordinary values. Every row with a NaN belongs to one last front,
     behind all others, and dominates nothing.
 
-    One and two objectives: sweeps, O(n log n) (Jensen 2003). Three: staircases (ENS-BS, Zhang et al. 2015). More,
-    and where staircases get long: divide and conquer, O(n log^(m-1) n) (Buzdalov and Shalyto 2014).
+    One and two objectives: sweeps, O(n log n) (Jensen 2003). Three: staircases (ENS-BS, Zhang et al. 2015).
+    More, and where staircases get long: divide and conquer, O(n log^(m-1) n) (Buzdalov and Shalyto 2014).
     """
     array, _ = minimised("nondominated_sort", values, maximize)
     return _core.nondominated_sort(array)

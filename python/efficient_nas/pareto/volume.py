@@ -16,8 +16,8 @@ def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, maximize: Maxim
     with a NaN. The result is infinite if a row is infinitely better. ValueError for a reference that is not
     finite.
 
-    Sweeps for two and three objectives, O(n log n) (HV3D, Fonseca et al. 2006); WFG (While et al. 2012) for
-    more, exponential in m at worst.
+    Two objectives: a sweep. Three: HV3D (Fonseca et al. 2006), O(n log n). Four: a sweep of sweeps in the
+    manner of HV4D (Guerreiro et al. 2012), O(n^2 log n). More: WFG (While et al. 2012), exponential in m.
     """
     array, signs = minimised("hypervolume", values, maximize)
     bound = as_float64("hypervolume", "reference", reference, "[m]")
