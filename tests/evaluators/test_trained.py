@@ -61,6 +61,14 @@ def test_metrics_depend_on_the_seed_alone(digits: Task, candidate: Candidate) ->
     assert Trained(digits, **options).evaluate(candidate, 8) != first
 
 
+def test_images_read_when_needed_train_the_same(digits: Task, candidate: Candidate) -> None:
+    images = digits.validation.images(torch.arange(200))
+    dataset = list(zip(images, digits.validation.labels.tolist(), strict=False))
+    kept, read = (task_from_dataset(dataset, crop_padding=1, in_memory=m) for m in (True, False))
+    metrics = [Trained(task, epochs=2, batch_size=32).evaluate(candidate, 0) for task in (kept, read)]
+    assert metrics[0] == metrics[1]
+
+
 def test_random_states_are_left_alone(digits: Task, candidate: Candidate) -> None:
     before, numpy_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     Trained(digits, epochs=1, data_fraction=0.1).evaluate(candidate, 0)
