@@ -75,6 +75,12 @@ def test_mbconv_stages_open_depth_and_width() -> None:
         space.restrict(max_width=90)
 
 
+def test_default_mbconv_networks_are_all_distinct() -> None:
+    space = spaces.create("mbconv")
+    rows = space.sample(20_000, 4)
+    assert len(set(space.canonical_bytes(rows))) == len(np.unique(rows, axis=0))
+
+
 def test_mbconv_says_when_images_are_too_small() -> None:
     space = spaces.create("mbconv")
     row = space.sample(1, 0)[0]
