@@ -18,9 +18,7 @@ _Costs: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDAr
 _CostTuple: TypeAlias = tuple[int, int, int]  # macs, params, peak bytes
 
 def nasbench201_canonical_bytes(genotypes: npt.NDArray[np.uint8], shared: bool) -> list[bytes]: ...
-def nasbench201_canonical_hash(
-    genotypes: npt.NDArray[np.uint8], shared: bool
-) -> npt.NDArray[np.uint64]: ...
+def nasbench201_canonical_hash(genotypes: npt.NDArray[np.uint8], shared: bool) -> npt.NDArray[np.uint64]: ...
 
 class NASBench201Costs:
     def __init__(

@@ -340,6 +340,25 @@ def test_covering_genotypes_show_every_operator() -> None:
     assert len(covering) < space.size
 
 
+def test_covering_genotypes_of_a_large_space_come_from_samples() -> None:
+    space = Space(
+        [
+            Choice("kernel", [1, 3, 5, 7]),
+            Choice("pool", ["none", "max", "avg"]),
+            Choice("channels", [8, 16, 24]),
+            *[Choice(f"unused{i}", [0, 1]) for i in range(8)],
+        ],
+        lambda values, input_shape, num_classes: build_chain(
+            values, input_shape, num_classes, int(values["channels"])
+        ),
+    )
+    assert space.size > 1024
+    covering = space.covering_genotypes()
+    every = {op for genotype in space.enumerate()[:: 2**8] for op in space.build(genotype).operators()}
+    assert {op for genotype in covering for op in space.build(genotype).operators()} == every
+    assert len(covering) <= len(every)
+
+
 def test_spaces_and_candidates_can_be_pickled() -> None:
     space = stages().restrict(max_depth=3)
     copy = pickle.loads(pickle.dumps(space))
