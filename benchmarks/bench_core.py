@@ -17,6 +17,7 @@ import numpy as np
 from efficient_nas import spaces
 from efficient_nas.spaces import Space
 from harness import Timing, header, measure, ratio, table
+from pareto_topics import evolution, hypervolume, nondominated_sort
 
 
 def genotypes(rounds: int) -> str:
@@ -105,7 +106,7 @@ def _architecture_rows(space: Space, rounds: int) -> list[list[object]]:
     return lines
 
 
-TOPICS: list[Callable[[int], str]] = [genotypes, architectures]
+TOPICS: list[Callable[[int], str]] = [genotypes, architectures, nondominated_sort, hypervolume, evolution]
 
 
 def main(arguments: Sequence[str]) -> None:
