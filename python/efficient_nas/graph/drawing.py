@@ -46,7 +46,7 @@ PREFIXES = {
 LINE = "#7f8996"
 TEXT, SMALL_TEXT = "#1b2026", "#4a535e"
 SIZE, SMALL_SIZE = 11.5, 10.0
-WIDE = 0.6  # of the font size: a generous mean width of a letter in sans-serif fonts
+WIDE = 0.64  # of the font size: a generous mean width of a letter in sans-serif fonts
 
 
 def to_svg(architecture: Architecture) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from efficient_nas._core import __version__
-from efficient_nas.reports import sections
+from efficient_nas.reports import appendix, networks, sections
 from efficient_nas.reports.data import ReportData
 from efficient_nas.reports.display import Display, display
 from efficient_nas.reports.markup import escape
@@ -28,14 +28,14 @@ def render(data: ReportData) -> str:
     curves = progress(data)
     found = {
         "result": ("Result", result(data, scales)),
-        "notes": ("Notes", sections.notes(data)),
+        "notes": ("Notes", appendix.notes(data)),
         "trials": ("All trials", sections.trials(data, scales)),
         "progress": ("Progress", sections.curves(data, scales, curves)),
         "origins": ("Who proposed what", sections.origins(data, scales)),
-        "architectures": ("Architectures", sections.drawings(data)),
-        "costs": ("Predicted and measured", sections.costs(data, scales)),
-        "failed": ("Failed trials", sections.failed(data)),
-        "setup": ("Configuration and device", sections.setup(data)),
+        "architectures": ("Architectures", networks.drawings(data)),
+        "costs": ("Predicted and measured", networks.costs(data, scales)),
+        "failed": ("Failed trials", appendix.failed(data)),
+        "setup": ("Configuration and device", appendix.setup(data)),
     }
     present = {key: (title, body) for key, (title, body) in found.items() if body}
     body = [

@@ -186,7 +186,7 @@ def _history(data: ReportData) -> dict[str, Any]:
     """How many proposals each origin of the main arm made, in at most `MAX_BINS` equal spans of trials."""
     main = data.trials[main_rows(data)].sort_values("trial")
     names = _names(main["origin"])
-    width = max(1, -(-len(main) // MAX_BINS))
+    width = max(1, -(-len(main) // MAX_BINS), min(5, len(main) // 12))  # a few trials make a share
     codes = pd.factorize(main["origin"].map(str), sort=True)[0]
     bins = np.arange(len(main)) // width
     counts = [np.bincount(bins[codes == c], minlength=bins.max(initial=-1) + 1) for c in range(len(names))]

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 from efficient_nas.reports.data import Finalist, ReportData
 from efficient_nas.reports.display import Display, finite
-from efficient_nas.reports.markup import Cell, architecture, escape, lead, number, table, text
+from efficient_nas.reports.markup import Cell, architecture, details, escape, lead, number, table, text
 from efficient_nas.reports.values import column
 
 MAX_FRONT_ROWS = 100
 COMPUTED = ("peak_activation_bytes", "params", "macs")
-ORDER = (
-    "accuracy",
-    "test_accuracy",
-    "loss",
-    "latency_ms",
-    "energy_mj",
-    "memory_bytes",
-    *COMPUTED,
-)
+MAIN = ("accuracy", "test_accuracy", "latency_ms", "energy_mj", "memory_bytes", "params", "macs")
+"""The metrics of the finalists' table in its order; what was optimised joins them, the rest is folded."""
 
 Scales = Mapping[str, Display]
 
@@ -63,7 +56,35 @@ def front_table(data: ReportData, scales: Scales, limit: int = MAX_FRONT_ROWS) -
 
 
 def _finalists(data: ReportData, scales: Scales) -> str:
-    names = _ordered(data.finalists, scales)
+    present = {
+        name
+        for f in data.finalists
+        for side in (f.predicted, f.measured)
+        for name, value in side.items()
+        if finite(value) is not None and name != "spread_ms"
+    }
+    first = [name for name in (*MAIN, *data.optimised) if name in present]
+    rest = [name for name in scales if name in present and name not in first]
+    count = len(data.finalists)
+    trained = any(finite(f.measured.get("accuracy")) is not None for f in data.finalists)
+    done = "trained longer and measured end to end" if trained else "looked at again after the search"
+    note = (
+        f"The best {f'{count} networks were' if count > 1 else 'network was'} {done}. "
+        "“In search” and “predicted” are what the search decided on; “final” and “measured” came afterwards. "
+        "Test accuracy was measured once, at the end; no decision used it. Bold is the best of a column."
+    )
+    texts = [f.text for f in data.finalists]
+    body = lead(note) + _finalist_table("Finalists", data, scales, list(dict.fromkeys(first)), texts)
+    if rest:
+        more = _finalist_table("More metrics of the finalists", data, scales, rest, [])
+        body += details("More about the finalists", more)
+    return body
+
+
+def _finalist_table(
+    caption: str, data: ReportData, scales: Scales, names: Sequence[str], texts: Sequence[str]
+) -> str:
+    """One row a finalist and one or two columns a metric; below each row its text, if given."""
     heads, groups = [Cell("Rank"), Cell("Trial")], [("", 2)]
     columns: list[list[Cell]] = []
     for name in names:
@@ -80,14 +101,9 @@ def _finalists(data: ReportData, scales: Scales) -> str:
     rows = []
     for i, f in enumerate(data.finalists):
         rows.append([number(str(f.rank)), number(str(f.trial)), *(c[i] for c in columns)])
-        rows.append([Cell(architecture(f.text).html, "span", columns=len(heads))])
-    plural = "network was" if len(data.finalists) == 1 else "networks were"
-    note = (
-        f"The best {len(data.finalists)} {plural} trained longer and measured end to end. "
-        "“In search” and “predicted” are what the search decided on; “final” and “measured” came afterwards. "
-        "Test accuracy was measured once, at the end; no decision used it. Bold is the best of a column."
-    )
-    return lead(note) + table("Finalists", heads, rows, groups)
+        if texts:
+            rows.append([Cell(architecture(texts[i]).html, "span", columns=len(heads))])
+    return table(caption, heads, rows, groups)
 
 
 def _column(data: ReportData, scale: Display, side: str) -> list[Cell]:
@@ -103,19 +119,6 @@ def _column(data: ReportData, scale: Display, side: str) -> list[Cell]:
             written += f" ± {scale.text(spread)}"
         cells.append(number(written, best=value is not None and value == best and len(known) > 1))
     return cells
-
-
-def _ordered(finalists: Iterable[Finalist], scales: Scales) -> list[str]:
-    """Metrics of the finalists, accuracies first, then costs; the spread belongs to its latency."""
-    present = {
-        name
-        for f in finalists
-        for side in (f.predicted, f.measured)
-        for name, value in side.items()
-        if finite(value) is not None and name != "spread_ms"
-    }
-    rest = [name for name in scales if name in present and name not in ORDER]
-    return [*(name for name in ORDER if name in present), *rest]
 
 
 def _exports(finalists: Iterable[Finalist]) -> str:

@@ -1,4 +1,4 @@
-"""The sections below the result; each returns its HTML, or nothing when a run has nothing to show there."""
+"""All trials, progress and origins; a section is its HTML, or nothing where there is nothing to show."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from efficient_nas.reports.data import ReportData
-from efficient_nas.reports.display import Display, finite
-from efficient_nas.reports.markup import Cell, architecture, details, escape, facts, lead, number, table, text
-from efficient_nas.reports.payload import has_pair, main_rows, on_front, shown, stage_starts
+from efficient_nas.reports.display import Display
+from efficient_nas.reports.markup import Cell, details, escape, lead, number, table, text
+from efficient_nas.reports.payload import main_rows, on_front, shown, stage_starts
 from efficient_nas.reports.progress import Progress
 from efficient_nas.reports.result import front_table
 from efficient_nas.reports.values import completed, minimised
-
-MAX_FAILED_ROWS = 200
 
 Scales = Mapping[str, Display]
 
@@ -165,110 +162,3 @@ def _best(data: ReportData, scales: Scales, group: pd.DataFrame) -> str:
         return "–"
     best = float(np.nanmin(values))
     return scales[first].text(-best if data.directions[first] == "maximize" else best)
-
-
-def drawings(data: ReportData) -> str:
-    """The finalists' architectures, drawn."""
-    drawn = [f for f in data.finalists if f.architecture is not None]
-    if not drawn:
-        return ""
-    figures = [
-        lead("Input at the top; long networks continue in columns. Dashed parts are dead: they do not run.")
-    ]
-    for f in drawn:
-        assert f.architecture is not None
-        caption = (
-            '<label><input type="checkbox"> full size</label>'
-            f"<strong>Rank {f.rank}</strong> (trial {f.trial}), {f.architecture.depth} layers deep"
-        )
-        figures.append(
-            f'<figure><figcaption>{caption}<br><span class="architecture">{escape(f.text)}</span>'
-            "</figcaption>"
-            f'<div class="drawing" tabindex="0" role="region" aria-label="Drawing of rank {f.rank}">'
-            f"{f.architecture.to_svg()}</div></figure>"
-        )
-    return "\n".join(figures)
-
-
-def costs(data: ReportData, scales: Scales) -> str:
-    """Predicted against measured costs of the finalists, with the error."""
-    names = [name for name in scales if has_pair(data, name)]
-    if not names:
-        return ""
-    charts, rows = [], []
-    for index, name in enumerate(names):
-        charts.append(f'<div class="chart" id="pair-{index}"></div>')
-        for f in data.finalists:
-            predicted, measured = finite(f.predicted.get(name)), finite(f.measured.get(name))
-            if predicted is None or measured is None:
-                continue
-            error = f"{predicted / measured - 1:+.1%}" if measured else "–"
-            rows.append(
-                [
-                    text(scales[name].heading),
-                    number(str(f.rank)),
-                    number(scales[name].text(predicted)),
-                    number(scales[name].text(measured)),
-                    number(error),
-                ]
-            )
-    heads = [text("Cost"), Cell("Rank"), Cell("Predicted"), Cell("Measured"), Cell("Error of prediction")]
-    note = (
-        "The search decided on predictions that were fixed before its first trial; the finalists were then "
-        "measured end to end. On the dashed line both agree. Bars show the spread of repeated measurements."
-    )
-    listing = table("Predicted and measured", heads, rows)
-    return lead(note) + f'<div class="columns">{"".join(charts)}<div>{listing}</div></div>'
-
-
-def failed(data: ReportData) -> str:
-    """Failed trials by reason, then one by one."""
-    rows = data.trials[~completed(data.trials)]
-    if rows.empty:
-        return ""
-    reasons = rows["reason"].map(lambda r: str(r) if isinstance(r, str) and r else "no reason recorded")
-    counts = [[number(f"{n:,}"), text(reason, "left wide")] for reason, n in reasons.value_counts().items()]
-    listed = rows.head(MAX_FAILED_ROWS)
-    every = [
-        [text(arm), number(str(trial)), text(reason, "left wide"), architecture(str(notation))]
-        for arm, trial, reason, notation in zip(
-            listed["arm"], listed["trial"], reasons.loc[listed.index], listed["architecture"], strict=True
-        )
-    ]
-    heads = [text("Arm"), Cell("Trial"), text("Reason"), text("Architecture")]
-    caption = f"The first {MAX_FAILED_ROWS} of {len(rows):,}" if len(rows) > len(listed) else "All of them"
-    note = f"{len(rows):,} of {len(data.trials):,} trials failed. A failure is a result: the search goes on."
-    return (
-        lead(note)
-        + table("By reason", [Cell("Trials"), text("Reason")], counts)
-        + details("One by one", table(caption, heads, every))
-    )
-
-
-def setup(data: ReportData) -> str:
-    """Configuration, versions and device, and how to run it again."""
-    config = yaml.safe_dump(dict(data.config), sort_keys=False, allow_unicode=True)
-    version = data.versions.get("efficient_nas", data.versions.get("efficient-nas"))
-    package = f"efficient-nas=={version}" if version else "efficient-nas"
-    again = f'pip install "{package}"\nefficient-nas search config.yaml --output runs/again'
-    return "\n".join(
-        [
-            f"<h3>Configuration</h3><pre>{escape(config)}</pre>",
-            '<div class="columns"><div><h3>Versions</h3>',
-            facts(data.versions.items()),
-            "</div><div><h3>Device</h3>",
-            facts(data.device.items()),
-            "</div></div>",
-            "<h3>Run it again</h3>",
-            "<p>Save the configuration above as <code>config.yaml</code> (the run folder has it), then:</p>",
-            f"<pre>{escape(again)}</pre>",
-            '<p class="muted">The same seed, cost table and package version repeat the same trials with any '
-            "number of workers, if the budget is in trials. What was measured on a device does not "
-            "repeat.</p>",
-        ]
-    )
-
-
-def notes(data: ReportData) -> str:
-    """What the run wants to say about itself."""
-    return "".join(f'<p class="note">{escape(note)}</p>' for note in data.notes)
