@@ -16,6 +16,7 @@ from efficient_nas.spaces import notation
 from efficient_nas.spaces.choice import Choice, Option
 from efficient_nas.spaces.counting import count_genotypes
 from efficient_nas.spaces.covering import covering_genotypes
+from efficient_nas.spaces.restriction import restricted_options
 from efficient_nas.types import Genotype
 
 Genotypes = npt.NDArray[np.uint8]
@@ -276,43 +277,11 @@ class Space:
         max_depth, max_width: choices of the role depth or width keep the options up to it.
         operations: choices of the role operation keep these options. Restricting again intersects.
         """
-        for field, limit in (("max_depth", max_depth), ("max_width", max_width)):
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float))):
-                raise TypeError(f"restrict: {field} must be a number, got {limit!r}")
-        allowed = list(self._allowed)
-        if max_depth is not None:
-            self._keep(allowed, "depth", lambda o: o <= max_depth, f"max_depth={max_depth}")  # type: ignore[operator]
-        if max_width is not None:
-            self._keep(allowed, "width", lambda o: o <= max_width, f"max_width={max_width}")  # type: ignore[operator]
-        if operations is not None:
-            wanted = [operations] if isinstance(operations, str) else list(operations)
-            known = {o for choice in self.choices if choice.role == "operation" for o in choice.options}
-            names = sorted(map(str, known))
-            for name in wanted:
-                if known and name not in known:
-                    hint = nearest(str(name), names)
-                    raise ValueError(
-                        f"restrict: unknown operation {name!r}{hint}; {self.name} has {', '.join(names)}"
-                    )
-            self._keep(allowed, "operation", lambda o: o in wanted, f"operations={wanted}")
+        allowed = restricted_options(self, max_depth, max_width, operations)
         space = copy.copy(self)
         space._base = self.base
-        space._set_allowed(tuple(allowed))
+        space._set_allowed(allowed)
         return space
-
-    def _keep(
-        self, allowed: list[tuple[int, ...]], role: str, keep: Callable[[Option], bool], what: str
-    ) -> None:
-        columns = [i for i, choice in enumerate(self.choices) if choice.role == role]
-        if not columns:
-            raise ValueError(f"restrict: {what}: space {self.name} has no choice of the role {role}")
-        for i in columns:
-            choice = self.choices[i]
-            rest = tuple(o for o in allowed[i] if keep(choice.options[o]))
-            if not rest:
-                held = ", ".join(str(choice.options[o]) for o in allowed[i])
-                raise ValueError(f"restrict: {what} leaves no option of choice {choice.name}; it has {held}")
-            allowed[i] = rest
 
     # ---- architectures
 
