@@ -130,17 +130,13 @@ using StageTuple = std::pair<std::int64_t, std::vector<CostTuple>>;  // tensor b
 nas::nasbench201::Network nasbench201_network(const std::vector<StageTuple>& stages,
                                               std::int64_t cells_per_stage, std::int64_t input_bytes,
                                               const CostTuple& rest, std::int64_t zero_peak_bytes) {
-    nas::nasbench201::Network network;
-    if (stages.size() != network.stages.size())
+    nas::nasbench201::Network::Stages native;
+    if (stages.size() != native.size())
         throw std::invalid_argument("NASBench201Costs: needs 3 stages, got " + std::to_string(stages.size()));
     for (std::size_t s = 0; s < stages.size(); ++s)
-        network.stages[s] = {stages[s].first, operation_costs<nas::nasbench201::kOperations>(
-                                                  "NASBench201Costs", stages[s].second)};
-    network.cells_per_stage = cells_per_stage;
-    network.input_bytes = input_bytes;
-    network.rest = network_cost(rest);
-    network.zero_peak_bytes = zero_peak_bytes;
-    return network;
+        native[s] = {stages[s].first,
+                     operation_costs<nas::nasbench201::kOperations>("NASBench201Costs", stages[s].second)};
+    return {native, cells_per_stage, input_bytes, network_cost(rest), zero_peak_bytes};
 }
 
 // ---- DARTS

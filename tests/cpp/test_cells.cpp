@@ -164,3 +164,17 @@ TEST(chain_refuses_tables_that_do_not_fit) {
     CHECK_THROWS(Chain({2}, {column}, {}), std::invalid_argument, "a column does not exist");
     CHECK_THROWS(Chain({2}, {depth}, {}), std::invalid_argument, "its depth column does not exist");
 }
+
+TEST(sums_beyond_64_bits_are_refused_once_and_for_all) {
+    constexpr std::int64_t kHuge = std::int64_t{1} << 60;
+    Layer layer{{}, {{1, {kHuge, 0, 0}}}, 0, OptionSet(1)};
+    CHECK(Chain({1}, {layer, layer}, {}).cost(std::array<std::uint8_t, 1>{}.data()).macs == 2 * kHuge);
+    CHECK_THROWS(Chain({1}, std::vector<Layer>(8, layer), {}), std::invalid_argument, "64 bits");
+    nasbench201::Network::Stages stages{};
+    stages[0].operations[nasbench201::kConv3x3].macs = kHuge / 6;
+    CHECK_THROWS(nasbench201::Network(stages, 9, 0, {}, 0), std::invalid_argument, "64 bits");
+    CHECK_THROWS(nasbench201::Network(stages, -1, 0, {}, 0), std::invalid_argument, "negative");
+    darts::CellCosts cell;
+    cell.node_bytes = kHuge;
+    CHECK_THROWS(darts::Network({cell}, {}), std::invalid_argument, "64 bits");
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,6 +88,20 @@ def test_wrong_network_options_are_refused(options: dict[str, object], message: 
         SPACE.build(rows[0], **options)
     with pytest.raises(ValueError, match=message):
         SPACE.costs(rows, **options)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"cells_per_stage": 10**16}, "a cost does not fit into 64 bits"),
+        ({"channels": 2**31}, "output_channels must be between"),
+        ({"input_shape": (3, 2**31, 2)}, "input_shape must hold numbers between"),
+        ({"input_shape": (3, 2**30, 2**30)}, "a cost does not fit into 64 bits"),
+    ],
+)
+def test_costs_beyond_64_bits_are_an_error(task: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SPACE.costs(SPACE.sample(2, 0), **task)
 
 
 def test_restricted_space_refuses_what_it_closed() -> None:

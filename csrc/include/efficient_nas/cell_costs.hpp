@@ -1,7 +1,12 @@
-// What the costs of a network made of cells are summed from; filled in by whoever knows the network.
+// What the costs of a network made of cells or layers are summed from; filled in by whoever knows the
+// network.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <stdexcept>
+
+#include "efficient_nas/checked.hpp"
 
 namespace efficient_nas {
 
@@ -13,6 +18,31 @@ struct OperationCost {
 // A whole network for one image.
 struct NetworkCost {
     std::int64_t macs = 0, params = 0, peak_bytes = 0;
+};
+
+// Refuses tables that hold negative numbers or whose sums could leave 64 bits, so that sums over them need no
+// checks of their own.
+class CostBound {
+  public:
+    // Counts the most expensive of `choices` (OperationCost or NetworkCost) `times` times.
+    template <typename Choices>
+    void add(const Choices& choices, std::int64_t times) {
+        std::int64_t largest = 0;
+        for (const auto& choice : choices)
+            for (const std::int64_t value : {choice.macs, choice.params, choice.peak_bytes})
+                largest = std::max(largest, checked(value));
+        add_bytes(checked_mul(largest, checked(times)));
+    }
+
+    void add_bytes(std::int64_t bytes) { total_ = checked_add(total_, checked(bytes)); }
+
+  private:
+    static std::int64_t checked(std::int64_t value) {
+        if (value < 0) throw std::invalid_argument("costs must not be negative");
+        return value;
+    }
+
+    std::int64_t total_ = 0;
 };
 
 }  // namespace efficient_nas

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -36,7 +37,12 @@ class Chain {
     // cardinalities: of every choice of the space. rest: costs of the layers that are always the same.
     Chain(std::vector<std::size_t> cardinalities, std::vector<Layer> layers, const NetworkCost& rest)
         : cardinalities_(std::move(cardinalities)), layers_(std::move(layers)), rest_(rest) {
+        CostBound bound;
+        bound.add(std::array{rest}, 1);
         for (std::size_t i = 0; i < layers_.size(); ++i) {
+            std::vector<NetworkCost> costs;
+            for (const LayerVariant& variant : layers_[i].variants) costs.push_back(variant.cost);
+            bound.add(costs, 1);
             const auto fail = [i](const std::string& message) {
                 throw std::invalid_argument("Chain: layer " + std::to_string(i) + ": " + message);
             };

@@ -123,6 +123,13 @@ class Network {
   public:
     // rest: everything around the cells' operations; its peak while none of them runs.
     Network(std::vector<CellCosts> cells, const NetworkCost& rest) : cells_(std::move(cells)), rest_(rest) {
+        CostBound bound;
+        bound.add(std::array{rest}, 1);
+        for (const CellCosts& cell : cells_) {
+            for (const auto& operations : cell.operations) bound.add(operations, 2 * kNodes);
+            for (const std::int64_t bytes : {cell.held_bytes, cell.input_bytes, cell.node_bytes})
+                bound.add_bytes(checked_mul(bytes, 4 * kNodes));
+        }
         for (const CellCosts& cell : cells_)
             for (std::size_t strided = 0; strided < 2; ++strided)
                 for (std::size_t o = 0; o < kOperations; ++o) {

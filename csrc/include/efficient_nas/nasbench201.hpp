@@ -158,31 +158,53 @@ inline std::int64_t cell_peak_bytes(const std::uint8_t* genotype, const std::arr
 }
 
 // Costs of networks of three stages, each a number of equal cells.
-struct Network {
-    std::array<StageCosts, 3> stages{};
-    std::int64_t cells_per_stage = 1;
-    std::int64_t input_bytes = 0;  // of the image, which is alive throughout
-    NetworkCost rest;              // everything around the cells; its peak while no cell runs
-    std::int64_t zero_peak_bytes = 0;
+class Network {
+  public:
+    using Stages = std::array<StageCosts, 3>;
+
+    // input_bytes: of the image, which is alive throughout. rest: everything around the cells; its peak while
+    // no cell runs. zero_peak_bytes: of the network whose output is always zero.
+    Network(const Stages& stages, std::int64_t cells_per_stage, std::int64_t input_bytes,
+            const NetworkCost& rest, std::int64_t zero_peak_bytes)
+        : stages_(stages),
+          cells_per_stage_(cells_per_stage),
+          input_bytes_(input_bytes),
+          rest_(rest),
+          zero_peak_bytes_(zero_peak_bytes) {
+        CostBound bound;
+        bound.add(std::array{rest}, 1);
+        bound.add_bytes(input_bytes);
+        bound.add_bytes(zero_peak_bytes);
+        for (const StageCosts& stage : stages) {
+            bound.add(stage.operations, checked_mul(cells_per_stage, kEdges));
+            bound.add_bytes(checked_mul(stage.tensor_bytes, 2 * kEdges));
+        }
+    }
 
     NetworkCost cost(const std::uint8_t* genotype) const {
         const std::array<bool, kEdges> alive = alive_edges(genotype);
-        if (!alive[3] && !alive[4] && !alive[5]) return {0, 0, zero_peak_bytes};
-        NetworkCost total = rest;
-        for (const StageCosts& stage : stages) {
+        if (!alive[3] && !alive[4] && !alive[5]) return {0, 0, zero_peak_bytes_};
+        NetworkCost total = rest_;
+        for (const StageCosts& stage : stages_) {
             std::int64_t macs = 0, params = 0;
             for (std::size_t e = 0; e < kEdges; ++e) {
                 if (!alive[e]) continue;
                 macs += stage.operations[genotype[e]].macs;
                 params += stage.operations[genotype[e]].params;
             }
-            total.macs += cells_per_stage * macs;
-            total.params += cells_per_stage * params;
+            total.macs += cells_per_stage_ * macs;
+            total.params += cells_per_stage_ * params;
             total.peak_bytes =
-                std::max(total.peak_bytes, input_bytes + cell_peak_bytes(genotype, alive, stage));
+                std::max(total.peak_bytes, input_bytes_ + cell_peak_bytes(genotype, alive, stage));
         }
         return total;
     }
+
+  private:
+    Stages stages_;
+    std::int64_t cells_per_stage_, input_bytes_;
+    NetworkCost rest_;
+    std::int64_t zero_peak_bytes_;
 };
 
 }  // namespace efficient_nas::nasbench201

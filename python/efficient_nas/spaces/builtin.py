@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ class CostTables(Protocol):
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 
 
-class BuiltInSpace(Space):
+class BuiltInSpace(Space, ABC):
     """A space whose canonical forms and costs are native; the same classes and numbers as `build` gives.
 
     Canonical forms are those of the network with its default options.

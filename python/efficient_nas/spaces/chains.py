@@ -61,6 +61,7 @@ class ChainOptions(Hashable, Protocol):
 
 @lru_cache(maxsize=64)
 def layers_of(options: ChainOptions) -> tuple[ChainLayer, ...]:
+    """The layers of a network; kept, because making hundreds of nodes takes milliseconds."""
     return tuple(options.layers())
 
 
