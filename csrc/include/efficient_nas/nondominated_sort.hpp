@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,9 +29,10 @@ namespace detail {
 // Rows with a NaN are left out.
 struct OrderedPoints {
     std::size_t count = 0;
-    Coordinates coordinates;              // [m][count]
-    std::vector<std::uint32_t> rows;      // the rows that take part, in lexicographic order
-    std::vector<std::uint32_t> point_of;  // for rows[i], its point
+    Coordinates coordinates;               // [m][count]
+    std::vector<std::uint32_t> rows;       // the rows that take part, in lexicographic order
+    std::vector<std::uint32_t> point_of;   // for rows[i], its point
+    std::vector<std::uint32_t> first_row;  // of each point
 };
 
 inline OrderedPoints order_points(const double* values, std::size_t n, std::size_t m) {
@@ -63,6 +63,7 @@ inline OrderedPoints order_points(const double* values, std::size_t n, std::size
         if (i == 0 || std::any_of(ranks.begin(), ranks.end(), differs)) {
             for (std::size_t objective = 0; objective < m; ++objective)
                 points.coordinates[objective].push_back(ranks[objective][row]);
+            points.first_row.push_back(row);
             ++points.count;
         }
         points.point_of[i] = static_cast<std::uint32_t>(points.count - 1);
@@ -70,19 +71,23 @@ inline OrderedPoints order_points(const double* values, std::size_t n, std::size
     return points;
 }
 
+// Front of every point.
+inline std::vector<std::int32_t> fronts_of_points(const OrderedPoints& points) {
+    const std::size_t m = points.coordinates.size();
+    if (m == 1) return points.coordinates[0];  // distinct points: their ranks
+    if (m == 3)
+        if (auto fronts = sort_by_staircases(points.coordinates[1], points.coordinates[2])) return *fronts;
+    return FrontAssignment(points.coordinates).run();
+}
+
 }  // namespace detail
 
 // Front of every row of values [n, m], m >= 1. Rows with a NaN form one last front of their own.
 inline std::vector<std::int32_t> nondominated_sort(const double* values, std::size_t n, std::size_t m) {
     const detail::OrderedPoints points = detail::order_points(values, n, m);
-    std::optional<std::vector<std::int32_t>> assigned;
-    if (m == 3) assigned = detail::sort_by_staircases(points.coordinates[1], points.coordinates[2]);
-    if (m == 1) assigned = points.coordinates[0];  // distinct points: their ranks
-    if (!assigned) assigned = detail::FrontAssignment(points.coordinates).run();
-    const std::vector<std::int32_t>& front_of_point = *assigned;
-    std::int32_t last = 0;
-    for (const std::int32_t front : front_of_point) last = std::max(last, front + 1);
-    std::vector<std::int32_t> fronts(n, last);
+    const std::vector<std::int32_t> front_of_point = detail::fronts_of_points(points);
+    const auto last = std::max_element(front_of_point.begin(), front_of_point.end());
+    std::vector<std::int32_t> fronts(n, last == front_of_point.end() ? 0 : *last + 1);
     for (std::size_t i = 0; i < points.rows.size(); ++i)
         fronts[points.rows[i]] = front_of_point[points.point_of[i]];
     return fronts;
