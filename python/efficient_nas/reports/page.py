@@ -93,7 +93,8 @@ def _tiles(data: ReportData, scales: Mapping[str, Display], curves: Progress | N
     spent = display("seconds", [float(column(trials, "seconds")[~trials["seconds"].isna()].sum())])
     total = float(column(trials, "seconds")[~trials["seconds"].isna()].sum())
     tiles.append(("Evaluation time", spent.text(total, unit=True), "summed over all trials"))
-    tiles.append(("Front", f"{len(data.front):,}", "trials that none dominates"))
+    if len(data.optimised) > 1:
+        tiles.append(("Front", f"{len(data.front):,}", "trials that no other trial dominates"))
     if curves is not None and curves.curves:
         tiles.append(_progress_tile(scales, curves))
     cells = "".join(

@@ -63,18 +63,23 @@ def _finalists(data: ReportData, scales: Scales) -> str:
         for name, value in side.items()
         if finite(value) is not None and name != "spread_ms"
     }
-    first = [name for name in (*MAIN, *data.optimised) if name in present]
+    trained = any(finite(f.measured.get("accuracy")) is not None for f in data.finalists)
+    looked_up = [] if trained else [n for f in data.finalists for n in f.measured if n not in data.metrics]
+    wanted = dict.fromkeys((*MAIN, *data.optimised, *looked_up))
+    first = [name for name in wanted if name in present]
     rest = [name for name in scales if name in present and name not in first]
     count = len(data.finalists)
-    trained = any(finite(f.measured.get("accuracy")) is not None for f in data.finalists)
-    done = "trained longer and measured end to end" if trained else "looked at again after the search"
-    note = (
-        f"The best {f'{count} networks were' if count > 1 else 'network was'} {done}. "
-        "“In search” and “predicted” are what the search decided on; “final” and “measured” came afterwards. "
-        "Test accuracy was measured once, at the end; no decision used it. Bold is the best of a column."
+    best = f"The best {f'{count} networks were' if count > 1 else 'network was'}"
+    sides = (
+        "“In search” and “predicted” are what the search decided on; “final” and “measured” came afterwards"
     )
+    if trained:
+        note = f"{best} trained longer and measured end to end. {sides}. "
+        note += "Test accuracy was measured once, at the end; no decision used it."
+    else:
+        note = f"{best} not trained again. {sides}, and no decision used them."
     texts = [f.text for f in data.finalists]
-    body = lead(note) + _finalist_table("Finalists", data, scales, list(dict.fromkeys(first)), texts)
+    body = lead(note) + _finalist_table("Finalists", data, scales, first, texts)
     if rest:
         more = _finalist_table("More metrics of the finalists", data, scales, rest, [])
         body += details("More about the finalists", more)

@@ -13,7 +13,7 @@ from efficient_nas.reports.markup import Cell, details, escape, lead, number, ta
 from efficient_nas.reports.payload import main_rows, on_front, shown, stage_starts
 from efficient_nas.reports.progress import Progress
 from efficient_nas.reports.result import front_table
-from efficient_nas.reports.values import completed, minimised
+from efficient_nas.reports.values import completed, feasible, minimised
 
 Scales = Mapping[str, Display]
 
@@ -24,7 +24,11 @@ def trials(data: ReportData, scales: Scales) -> str:
     if not drawn.any():
         return ""
     finished = int(completed(data.trials).sum())
-    note = "Every finished trial of every arm. The line bounds what the front dominates."
+    note = "Every finished trial of every arm. "
+    if len(data.optimised) > 1:
+        note += "Large marks are an arm’s front; its line bounds what the front dominates."
+    else:
+        note += "Large marks are the best of an arm."
     if data.limits:
         bounds = (
             f"{scales[m].label if m in scales else m} "
@@ -33,6 +37,8 @@ def trials(data: ReportData, scales: Scales) -> str:
             for m, bound in data.limits.items()
         )
         note += f" Limits: {', '.join(bounds)}; hollow marks break one."
+        if not (feasible(data, data.trials) & main_rows(data)).any():
+            note += " No trial of the main arm keeps them; its front is of those that miss them least."
     if drawn.sum() < finished:
         note += (
             f" Drawn are {drawn.sum():,} of {finished:,} trials: every front and every finalist, "
@@ -74,7 +80,8 @@ def curves(data: ReportData, scales: Scales, progress: Progress | None) -> str:
             "Failed trials and trials beyond a limit add nothing, but count as trials and time."
         )
     else:
-        note = f"Best {scales[progress.metric].label.lower()} so far of the trials within the limits."
+        note = f"Best {scales[progress.metric].label.lower()} so far"
+        note += " of the trials within the limits." if data.limits else "."
     note += " One run with one seed: small differences between arms may be chance."
     return "\n".join(
         [

@@ -243,12 +243,14 @@ function paretoPlot(data, hidden, changed) {
     });
   }
 
-  // Start close when a few bad trials would squeeze the front into a corner.
+  // Start close when a few bad trials would squeeze the front into a corner, but most trials stay in view.
   const drawn = trials.arm.map((_, i) => i).filter((i) => value("x", i) !== null && value("y", i) !== null);
   if (drawn.length) {
     const { full, close } = ranges(drawn);
     const share = (a) => (close[a][1] - close[a][0]) / (full[a][1] - full[a][0] || 1);
-    if (Math.min(share("x"), share("y")) < 0.3) view = "close";
+    const within = (a, i) => value(a, i) >= close[a][0] && value(a, i) <= close[a][1];
+    const kept = drawn.filter((i) => within("x", i) && within("y", i)).length;
+    if (Math.min(share("x"), share("y")) < 0.3 && kept > drawn.length / 2) view = "close";
   }
   return () => {
     legend(document.getElementById("pareto-legend"), arms, hidden, changed);
