@@ -46,7 +46,7 @@ def test_a_weighted_sum_is_a_metric_of_its_own(tmp_path: Path, limit: float | No
     assert trials["weighted"].to_numpy() == pytest.approx(trials["accuracy"] - 0.05 * trials["params"])
     assert data.optimised == ["weighted"] and list(data.axes) == ["params", "accuracy"]
     main = trials[(trials["arm"] == "main") & (trials["params"] <= (limit or 1e9))]
-    assert 0 < len(main) and (len(main) < 12) == bool(limit)
+    assert len(main) > 0 and (len(main) < 12) == bool(limit)
     best = main["trial"][main["weighted"].idxmax()]
     assert data.front[0] == best
     curves = progress(data)
