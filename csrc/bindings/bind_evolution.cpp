@@ -91,12 +91,19 @@ void tell_nsga2(Nsga2& self, const InputArray<double, 2>& values) {
 
 OutputArray<std::uint8_t> ask_regularized(Regularized& self, nb::handle n) {
     const Regularized::Use search(self);
-    return copied_rows(search->ask(count_argument("RegularizedEvolution: batch", n, 1)),
-                       search->num_choices());
+    const std::size_t rows = count_argument("RegularizedEvolution: batch", n, 1);
+    const std::vector<std::uint8_t>* asked = nullptr;
+    {
+        nb::gil_scoped_release release;
+        asked = &search->ask(rows);
+    }
+    return copied_rows(*asked, search->num_choices());
 }
 
 void tell_regularized(Regularized& self, const InputArray<double, 1>& values) {
-    Regularized::Use(self)->tell(values.data(), values.shape(0));
+    const Regularized::Use search(self);
+    nb::gil_scoped_release release;
+    search->tell(values.data(), values.shape(0));
 }
 
 }  // namespace

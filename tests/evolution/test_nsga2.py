@@ -6,11 +6,12 @@ import threading
 
 import numpy as np
 import pytest
+from evolution_problems import additive, plain_space, spaces, tangled_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import additive, plain_space, spaces, tangled_space
 
 from efficient_nas import pareto
+from efficient_nas import spaces as spaces_of
 from efficient_nas.evolution import NSGA2, EvolutionResult
 from efficient_nas.spaces import Choice, Space
 
@@ -121,6 +122,21 @@ def test_architectures_that_are_the_same_are_evaluated_once() -> None:
     assert len(keys) == len(set(keys)) == 15  # multisets of 4 out of 3
 
 
+def test_cells_of_nasbench201_are_evaluated_once_for_each_isomorphism_class() -> None:
+    space = spaces_of.create("nasbench201")
+
+    def evaluate(genotypes: np.ndarray) -> np.ndarray:
+        costs = space.costs(genotypes, (3, 32, 32), 10)
+        return np.stack([costs["macs"], -costs["params"], costs["peak_activation_bytes"]], axis=1).astype(
+            float
+        )
+
+    result = NSGA2(space, 40, seed=0).evolve(evaluate, generations=30)
+    keys = space.canonical_bytes(result.history.genotypes)
+    assert len(keys) == len(set(keys)) == 31 * 40
+    assert len(np.unique(result.history.genotypes, axis=0)) == len(keys)
+
+
 def test_failed_evaluations_rank_last_and_are_reported_as_nan() -> None:
     space = plain_space(6, 4)
     evaluate = additive(space, 2)
@@ -221,6 +237,7 @@ def test_the_number_of_objectives_must_stay() -> None:
     ("make", "error", "message"),
     [
         (lambda s: NSGA2(s, 1, 0), ValueError, "population_size must be an integer >= 2, got 1"),
+        (lambda s: NSGA2(s, 2**31, 0), ValueError, r"between 2 and 2\^31 - 1, got 2147483648"),
         (lambda s: NSGA2(s, -5, 0), ValueError, "population_size must be an integer >= 2, got -5"),
         (lambda s: NSGA2(s, 8, -1), ValueError, r"seed must be an integer in \[0, 2\^64\), got -1"),
         (lambda s: NSGA2("nasbench201", 8, 0), TypeError, "space must be a spaces.Space, got 'nasbench201'"),

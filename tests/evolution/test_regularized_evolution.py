@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from evolution_problems import additive, plain_space, spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import additive, plain_space, spaces
 
 from efficient_nas.evolution import RegularizedEvolution
 from efficient_nas.spaces import Space
@@ -158,6 +158,7 @@ def test_a_wrong_result_of_evaluate_is_named(returned: object, error: type[Excep
     ("arguments", "error", "message"),
     [
         ({"population_size": 0}, ValueError, "population_size must be an integer >= 1, got 0"),
+        ({"population_size": 2**31}, ValueError, r"between 1 and 2\^31 - 1, got 2147483648"),
         ({"sample_size": 0}, ValueError, "sample_size must be an integer >= 1, got 0"),
         ({"sample_size": 9}, ValueError, r"sample_size must be between 1 and population_size \(8\), got 9"),
         ({"seed": 2**64}, ValueError, "seed must be an integer"),
@@ -176,3 +177,11 @@ def test_bad_counts_are_named(cycles: int, batch: int) -> None:
     space = plain_space(3, 3)
     with pytest.raises(ValueError, match=f"must be an integer >= ., got {min(cycles, batch)}"):
         RegularizedEvolution(space, 8, 3, seed=0).evolve(additive(space, 1), cycles, batch)
+
+
+def test_a_batch_too_large_for_memory_is_refused() -> None:
+    space = plain_space(3, 3)
+    search = RegularizedEvolution(space, 8, 3, seed=0)
+    search.evolve(additive(space, 1), 0)
+    with pytest.raises(ValueError, match=r"between 1 and 2\^31 - 1 rows, got 4611686018427387904"):
+        search.evolve(additive(space, 1), cycles=2**62, batch=2**62)

@@ -30,8 +30,8 @@ class Nsga2 {
   public:
     Nsga2(SpaceSpec space, std::size_t population_size, std::uint64_t seed)
         : space_(std::move(space)), population_size_(population_size), seed_(seed), scratch_(space_) {
-        if (population_size < 2)
-            throw std::invalid_argument("NSGA2: population_size must be at least 2, got " +
+        if (population_size < 2 || population_size > kMostMembers)
+            throw std::invalid_argument("NSGA2: population_size must be between 2 and 2^31 - 1, got " +
                                         std::to_string(population_size));
     }
 

@@ -12,6 +12,9 @@
 
 namespace efficient_nas {
 
+// Members are numbered with 32 bits while they are ranked, parents and children together.
+inline constexpr std::size_t kMostMembers = 0x7FFFFFFF;
+
 // Genotypes that were evaluated together: genotypes [n, num_choices], values [n, num_objectives].
 struct Evaluations {
     std::size_t n;

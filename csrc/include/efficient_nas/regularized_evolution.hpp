@@ -26,8 +26,10 @@ class RegularizedEvolution {
           sample_size_(sample_size),
           seed_(seed),
           activity_(space_.num_choices()) {
-        if (population_size < 1)
-            throw std::invalid_argument("RegularizedEvolution: population_size must be at least 1, got 0");
+        if (population_size < 1 || population_size > kMostMembers)
+            throw std::invalid_argument(
+                "RegularizedEvolution: population_size must be between 1 and 2^31 - 1, got " +
+                std::to_string(population_size));
         if (sample_size < 1 || sample_size > population_size)
             throw std::invalid_argument(
                 "RegularizedEvolution: sample_size must be between 1 and population_size (" +
@@ -44,6 +46,10 @@ class RegularizedEvolution {
     // mutants of tournament winners; the same ones until they are told.
     const std::vector<std::uint8_t>& ask(std::size_t n) {
         if (!asked_.empty()) return asked_;
+        if (n < 1 || n > kMostMembers)
+            throw std::invalid_argument(
+                "RegularizedEvolution: a batch must have between 1 and 2^31 - 1 rows, got " +
+                std::to_string(n));
         const bool initial = population_.size() == 0;
         if (initial) n = population_size_;
         asked_.resize(n * num_choices());
