@@ -131,7 +131,10 @@ def main(arguments: Sequence[str]) -> None:
     if options.data is None:
         parser.error("set EFFICIENT_NAS_DATA, or give --data: the folder that holds " + FOLDER)
 
-    parts = [header("Search on NAS-Bench-201", " ".join(["python benchmarks/bench_search.py", *arguments]))]
+    command = f"python benchmarks/bench_search.py --seeds {options.seeds}"
+    if options.controllers != controllers.available():
+        command += " --controllers " + " ".join(options.controllers)
+    parts = [header("Search on NAS-Bench-201", command)]
     parts.append(__doc__.split("\n\n")[2].strip() if __doc__ else "")
     parts.append(f"{options.seeds} seeds; medians with the bootstrap's 5 to 95 % interval.")
     for kind in ("graph", "expression"):
