@@ -131,7 +131,7 @@ TEST(regularized_evolution_replaces_the_oldest) {
 }
 
 TEST(options_are_checked) {
-    CHECK_THROWS(Nsga2(plain_space(2, 2), 1, 0), std::invalid_argument, "population_size must be at least 2");
+    CHECK_THROWS(Nsga2(plain_space(2, 2), 1, 0), std::invalid_argument, "between 2 and 2^31 - 1, got 1");
     CHECK_THROWS(RegularizedEvolution(plain_space(2, 2), 0, 1, 0), std::invalid_argument, "population_size");
     CHECK_THROWS(RegularizedEvolution(plain_space(2, 2), 3, 4, 0), std::invalid_argument, "sample_size");
     CHECK_THROWS(RegularizedEvolution(plain_space(2, 2), 3, 0, 0), std::invalid_argument, "sample_size");
