@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from efficient_nas import controllers, export, objectives, spaces
-from efficient_nas.errors import ConfigError
+from efficient_nas.errors import ConfigError, TableError
 from efficient_nas.evaluators import Calling, Tabular, Task, Trained, datasets, load_task, task_from_dataset
 from efficient_nas.objectives import Constrained, Pareto, Weighted
 from efficient_nas.progressive import ProgressiveSchedule, Stage
@@ -85,7 +85,7 @@ def build(
 ) -> Parts:
     """The objects that `config` describes. stage_trials: budget that the stages' shares refer to.
 
-    Raises ConfigError (or TableError for a table of results) for whatever cannot work.
+    Raises ConfigError for whatever cannot work.
     """
     space = _space(config, objects, allow_imports)
     task, shape, classes = _task(config, objects, allow_imports)
@@ -208,7 +208,10 @@ def _evaluator(
         if table is None:
             raise ConfigError("evaluator.kind", "tabular needs a table of results: task.table")
         arguments = table.model_dump(exclude={"table", "input_shape", "num_classes"})
-        made = call("task", Tabular, arguments, table_path=table.table, space=space)
+        try:
+            made = call("task", Tabular, arguments, table_path=table.table, space=space)
+        except TableError as error:
+            raise ConfigError("task.table", str(error).removeprefix("table: ")) from error
         refuse("evaluator", options)
         return made, made.metrics
     if kind == "trained":

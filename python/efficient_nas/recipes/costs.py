@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from efficient_nas.devices import AnalyticCosts, OperatorTable, describe
-from efficient_nas.errors import ConfigError
+from efficient_nas.errors import ConfigError, TableError
 from efficient_nas.ledger import RunFolder
 from efficient_nas.protocols import CostModel
 from efficient_nas.recipes.build import Parts
@@ -16,12 +16,15 @@ from efficient_nas.recipes.config_errors import choose, shown
 Progress = Callable[[int, int], None]
 
 
-def check_costs(config: Config, parts: Parts) -> None:
-    """Raises ConfigError unless the devices exist and every metric of the objective will be known."""
+def check_costs(config: Config, parts: Parts, folder: RunFolder) -> None:
+    """Raises ConfigError unless devices and tables fit and every metric of the objective will be known."""
     if config.devices and not parts.space.can_build:
         raise ConfigError("devices", f"space {parts.space.name} builds no architectures to measure")
     for i, device in enumerate(config.devices):
-        if isinstance(device, str):
+        if isinstance(device, DeviceTable):
+            if not table_path(folder, device).is_file():
+                load_table(f"devices[{i}].table", device.table, parts)
+        else:
             try:
                 describe(device)
             except ValueError as error:
@@ -44,7 +47,7 @@ def cost_models(
     """The cost models of a run: exact counts, and the device's table from `costs/`.
 
     A table that is not there yet is measured, or copied from where the config says, and appears whole or not
-    at all. Raises ConfigError or TableError if it does not cover the space.
+    at all.
     """
     models: list[CostModel] = [AnalyticCosts()] if parts.space.can_build else []
     for i, device in enumerate(config.devices):
@@ -73,13 +76,13 @@ def cost_models(
 
 
 def load_table(path: str, table_file: str, parts: Parts) -> OperatorTable:
-    """A stored table that covers the space. Raises ConfigError naming what it lacks."""
-    table = OperatorTable.load(table_file)
-    for genotype in parts.space.covering_genotypes():
-        try:
+    """A stored table that covers the space. Raises ConfigError naming what is wrong or lacking."""
+    try:
+        table = OperatorTable.load(table_file)
+        for genotype in parts.space.covering_genotypes():
             table.predict(parts.candidate(genotype))
-        except ValueError as error:
-            raise ConfigError(path, f"{table_file} does not cover the space: {error}") from error
+    except TableError as error:
+        raise ConfigError(path, str(error).removeprefix("operator table: ")) from error
     return table
 
 

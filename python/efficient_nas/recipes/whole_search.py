@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -92,10 +93,9 @@ def search(
     config = load_config(config_or_path, given, overrides)
     name = Path(config_or_path).stem if isinstance(config_or_path, (str, Path)) else "search"
     target = Path(output) if output is not None else _next_free(Path("runs"), name)
-    RunFolder.check_creatable(target)
-    parts = _checked_parts(config, objects, allow_imports, config.budget.trials)
-    folder = RunFolder.create(target)
-    with folder.lock():
+    folder = RunFolder.check_creatable(target)
+    parts = _checked_parts(config, objects, allow_imports, folder, config.budget.trials)
+    with RunFolder.create(target).lock():
         facts = {
             "config": config.resolved(),
             "name": name,
@@ -127,16 +127,20 @@ def _resume(
         for field, was in ledger.meta("objects").items():
             if field not in objects.describe():
                 raise ConfigError(field, f"this run was made with an object ({was}); pass it again")
-        parts = _checked_parts(config, objects, allow_imports, ledger.meta("stage_trials"))
+        parts = _checked_parts(config, objects, allow_imports, folder, ledger.meta("stage_trials"))
         ledger.set_meta("config", config.resolved())
         return _run(config, parts, folder, ledger, observer)
 
 
 def _checked_parts(
-    config: Config, objects: UserObjects, allow_imports: Sequence[str], stage_trials: int | None
+    config: Config,
+    objects: UserObjects,
+    allow_imports: Sequence[str],
+    folder: RunFolder,
+    stage_trials: int | None,
 ) -> Parts:
     parts = build(config, objects, allow_imports, stage_trials)
-    check_costs(config, parts)
+    check_costs(config, parts, folder)
     _executor(config, Evaluation(parts.make_candidate, parts.evaluator)).close()
     return parts
 
@@ -146,8 +150,10 @@ def _run(config: Config, parts: Parts, folder: RunFolder, ledger: Ledger, observ
         folder.config.write_text(yaml.safe_dump(config.resolved(), sort_keys=False), encoding="utf-8")
     try:
         models = _cost_models(config, parts, folder, observer)
-        for arm in parts.make_controller:
-            _run_arm(arm, config, parts, models, ledger, observer)
+        evaluation = Evaluation(parts.make_candidate, parts.evaluator, models, parts.objective.metrics)
+        with contextlib.closing(_executor(config, evaluation)) as executor:
+            for arm in parts.make_controller:
+                _run_arm(arm, config, parts, executor, ledger, observer)
         run_finals(config, parts, folder, ledger, observer)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{folder.path}: stopped; everything finished is kept", folder.path) from None
@@ -172,7 +178,7 @@ def _cost_models(
 
 
 def _run_arm(
-    arm: str, config: Config, parts: Parts, models: Sequence[CostModel], ledger: Ledger, observer: Observer
+    arm: str, config: Config, parts: Parts, executor: Executor, ledger: Ledger, observer: Observer
 ) -> None:
     budget = Budget(**config.budget.model_dump())
     already = len(ledger.trials(arm))
@@ -183,24 +189,19 @@ def _run_arm(
         progress.add(trial, result)
         observer.update(progress)
 
-    evaluation = Evaluation(parts.make_candidate, parts.evaluator, models, parts.objective.metrics)
-    executor = _executor(config, evaluation)
-    try:
-        note = run_arm(
-            arm,
-            space=parts.space,
-            controller=parts.make_controller[arm](derive_seed(config.seed, arm, "controller")),
-            objective=parts.objective,
-            executor=executor,
-            ledger=ledger,
-            seed=config.seed,
-            budget=budget,
-            parallelism=config.execution.parallelism,
-            schedule=parts.schedule if arm == "main" else None,
-            on_trial=told,
-        )
-    finally:
-        executor.close()
+    note = run_arm(
+        arm,
+        space=parts.space,
+        controller=parts.make_controller[arm](derive_seed(config.seed, arm, "controller")),
+        objective=parts.objective,
+        executor=executor,
+        ledger=ledger,
+        seed=config.seed,
+        budget=budget,
+        parallelism=config.execution.parallelism,
+        schedule=parts.schedule if arm == "main" else None,
+        on_trial=told,
+    )
     if note:
         observer.note(f"arm {arm}: {note}")
 

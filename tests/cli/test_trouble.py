@@ -1,0 +1,151 @@
+"""Searches that are killed, interrupted, out of disk, or kept out lose nothing and say what to do."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shlex
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import ALLOW, SLOW, archives, recorded, run, start, wait_for, write_config
+
+TRAINED: dict[str, Any] = {
+    "space": {"name": "mbconv", "stem_channels": 4, "stages": [{"widths": [4, 8], "depths": [1, 2]}]},
+    "task": {"dataset": "digits"},
+    "evaluator": {"kind": "trained", "epochs": 2, "data_fraction": 0.5},
+    "objective": {"kind": "pareto", "maximize": ["accuracy"], "minimize": ["latency_ms"]},
+    "controller": {"kind": "hybrid"},
+    "progressive": {"stages": [{"until": 0.5, "max_depth": 1}, {"until": 1.0}]},
+    "budget": {"trials": 12},
+    "execution": {"parallelism": 3},
+    "control_arms": ["random"],
+    "final": {"top": 0},
+}
+
+
+def kill_after(folder: Path, count: int, *arguments: str | Path, cwd: Path) -> None:
+    """Starts a search and kills it with SIGKILL at a random moment after `count` trials."""
+    process = start("search", *arguments, cwd=cwd)
+    wait_for(process, folder, count)
+    time.sleep(random.random() / 4)
+    process.kill()
+    process.communicate()
+
+
+def test_kill_9_of_a_trained_search(tmp_path: Path) -> None:
+    """Killed in both arms, each time resumed: the archive of an unbroken run with the same cost table."""
+    write_config(tmp_path, {**TRAINED, "devices": ["cpu"]})
+    folder = tmp_path / "killed"
+    kill_after(folder, 4, "config.yaml", "--output", folder, cwd=tmp_path)
+    kill_after(folder, 14, "--resume", folder, "--workers", "2", cwd=tmp_path)
+    assert run("search", "--resume", folder, cwd=tmp_path).returncode == 0
+    write_config(tmp_path, {**TRAINED, "devices": [{"table": "killed/costs/cpu.json"}]}, "unbroken.yaml")
+    unbroken = run("search", "unbroken.yaml", "--output", "unbroken", cwd=tmp_path)
+    assert unbroken.returncode == 0, unbroken.stderr
+    assert archives(folder) == archives(tmp_path / "unbroken")
+    assert [archive.count(b"\n") for archive in archives(folder).values()] == [12, 12]
+
+
+def test_kill_9_at_any_moment(tmp_path: Path) -> None:
+    """Also while it starts, when there may be no run folder yet: then the same command starts it."""
+    write_config(tmp_path, SLOW)
+    assert run("search", "config.yaml", "--output", "unbroken", *ALLOW, cwd=tmp_path).returncode == 0
+    folder = tmp_path / "killed"
+    for seconds in (0.3, 1.0, 1.5, 2.0):
+        resumed = (folder / "ledger.sqlite").exists()
+        how = ("--resume", folder) if resumed else ("config.yaml", "--output", folder)
+        process = start("search", *how, *ALLOW, cwd=tmp_path)
+        time.sleep(seconds + random.random() / 2)
+        process.kill()
+        output, errors = process.communicate()
+        assert process.returncode in {-signal.SIGKILL, 0}, (output, errors)
+    how = ("--resume", folder) if (folder / "ledger.sqlite").exists() else ("config.yaml", "--output", folder)
+    last = run("search", *how, *ALLOW, cwd=tmp_path)
+    assert last.returncode == 0, last.stderr
+    assert archives(folder) == archives(tmp_path / "unbroken")
+    assert (folder / "report.html").is_file() and (folder / "config.yaml").is_file()
+
+
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 0)])
+def test_interrupted_then_resumed_as_the_message_says(
+    tmp_path: Path, number: signal.Signals, workers: int
+) -> None:
+    write_config(tmp_path, {**SLOW, "execution": {"workers": workers}})
+    process = start("search", "config.yaml", "--output", "a run", *ALLOW, cwd=tmp_path)
+    wait_for(process, tmp_path / "a run", 10)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate()
+    assert process.returncode == 3, errors
+    assert "Traceback" not in errors
+    *_, where, resume = errors.strip().splitlines()
+    assert where.endswith("a run: stopped; everything finished is kept")
+    assert resume == "resume with: efficient-nas search --resume 'a run' --allow-import own_evaluators"
+    words = shlex.split(resume.removeprefix("resume with: efficient-nas "))
+    assert run(*words, cwd=tmp_path).returncode == 0
+    assert recorded(tmp_path / "a run") == 120
+
+
+def test_a_full_disk_stops_the_search_and_loses_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    write_config(tmp_path, {**SLOW, "evaluator": {"kind": "own_evaluators:Slow"}, "budget": {"trials": 400}})
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, resource.RLIM_INFINITY))
+
+    full = run("search", "config.yaml", "--output", "a", *ALLOW, cwd=tmp_path, preexec_fn=limit)
+    assert full.returncode == 2 and "Traceback" not in full.stderr
+    assert full.stderr.splitlines()[-1].startswith("error: a/ledger.sqlite: ")
+    kept = archives(tmp_path / "a")["main"]
+    assert 10 < kept.count(b"\n") < 400
+    assert run("search", "--resume", "a", *ALLOW, cwd=tmp_path).returncode == 0
+    assert archives(tmp_path / "a")["main"].startswith(kept)
+    assert recorded(tmp_path / "a") == 800
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    write_config(tmp_path, {**SLOW, "budget": {"seconds": 60}})
+    process = start("search", "config.yaml", "--output", "a", *ALLOW, cwd=tmp_path)
+    try:
+        wait_for(process, tmp_path / "a", 3)
+        second = run("search", "--resume", "a", *ALLOW, cwd=tmp_path)
+        assert second.returncode == 2
+        assert second.stderr == f"error: a: in use by another process (pid {process.pid})\n"
+        report = run("report", "a", cwd=tmp_path)  # looking at it is allowed
+        assert report.returncode == 0, report.stderr
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_read_only_and_foreign_folders(tmp_path: Path, unprivileged: dict[str, Any]) -> None:
+    config = write_config(tmp_path, {**SLOW, "budget": {"trials": 2}})
+    closed = tmp_path / "closed"
+    assert run("search", config, "--output", closed / "a", *ALLOW, cwd=tmp_path).returncode == 0
+    for path in [*closed.rglob("*"), closed]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    outputs = [
+        run("search", config, "--output", closed / "b", *ALLOW, cwd=tmp_path, **unprivileged),
+        run("search", "--resume", closed / "a", *ALLOW, cwd=tmp_path, **unprivileged),
+        run("report", closed / "a", cwd=tmp_path, **unprivileged),
+    ]
+    closed.chmod(0o755)
+    (closed / "a").chmod(0o755)
+    (closed / "a" / "ledger.sqlite").chmod(0o644)
+    assert [done.returncode for done in outputs] == [2, 2, 2]
+    assert outputs[0].stderr == f"error: {closed}/b: {closed} is not writable\n"
+    assert "cannot be locked for writing" in outputs[1].stderr
+    assert outputs[2].stderr.startswith(f"error: {closed}/a/report.html: ")
+
+    connection = sqlite3.connect(closed / "a" / "ledger.sqlite")
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    for command in (("search", "--resume"), ("report",), ("export",)):
+        newer = run(*command, closed / "a", *(ALLOW if command[0] == "search" else ()), cwd=tmp_path)
+        assert newer.returncode == 2 and "schema version 7" in newer.stderr, newer.stderr
