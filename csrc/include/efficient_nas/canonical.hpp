@@ -3,27 +3,16 @@
 // there.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stdexcept>
-#include <string>
-#include <string_view>
 
 #include "efficient_nas/canonical_labelling.hpp"
-#include "efficient_nas/expression_classes.hpp"
-#include "efficient_nas/fixed_vector.hpp"
+#include "efficient_nas/fingerprints.hpp"
 #include "efficient_nas/simplified_graph.hpp"
 
 namespace efficient_nas {
-
-enum class CanonicalKind : std::uint8_t { kGraph, kExpression };
-
-inline CanonicalKind parse_canonical_kind(std::string_view kind) {
-    if (kind == "graph") return CanonicalKind::kGraph;
-    if (kind == "expression") return CanonicalKind::kExpression;
-    throw std::invalid_argument("kind must be 'graph' or 'expression', got '" + std::string(kind) + "'");
-}
 
 // LEB128: seven bits a byte, the highest bit says that more follow.
 template <class Bytes>
@@ -33,7 +22,7 @@ void write_number(std::uint64_t value, Bytes& bytes) {
 }
 
 template <class TermType, class Bytes>
-void write_vertex(std::uint32_t type, std::span<const TermType> terms, Bytes& bytes) {
+void write_vertex(std::uint32_t type, std::span<TermType> terms, Bytes& bytes) {
     write_number(type, bytes);
     write_number(terms.size(), bytes);
     for (const TermType& term : terms) {
@@ -43,29 +32,28 @@ void write_vertex(std::uint32_t type, std::span<const TermType> terms, Bytes& by
     }
 }
 
-// Appends the canonical bytes to `bytes`.
+// Appends the canonical bytes of a complete graph to `bytes`.
 template <class Storage, class Bytes>
-void write_canonical(const SimplifiedGraph<Storage>& graph, CanonicalKind kind, Bytes& bytes) {
-    const ExpressionClasses<Storage> classes(graph);
-    if (kind == CanonicalKind::kExpression || classes.count() == graph.size()) {
-        for (std::size_t i = 0; i < graph.size(); ++i) {
-            const std::uint32_t vertex = classes.ordered(i);
-            const bool seen = i > 0 && classes.rank(vertex) == classes.rank(classes.ordered(i - 1));
-            if (!seen) write_vertex(graph.type(vertex), classes.key(vertex), bytes);
-        }
-    } else {
-        const CanonicalLabelling<Storage> labelling(graph, classes);
+void write_canonical(const SimplifiedGraph<Storage>& graph, Bytes& bytes) {
+    const Fingerprints<Storage> fingerprints(graph);
+    if (fingerprints.any_tied()) {
+        const CanonicalLabelling<Storage> labelling(graph, fingerprints);
         for (std::size_t i = 0; i < graph.size(); ++i)
             write_vertex(graph.type(labelling.ordered(i)), labelling.terms(i), bytes);
+        return;
     }
-}
-
-// For graphs of at most 64 vertices; uses no heap.
-using SmallBytes = FixedVector<std::uint8_t, std::size_t{1} << 14>;  // every SmallGraph fits
-
-inline void canonical_small(const SmallGraph& graph, CanonicalKind kind, SmallBytes& bytes) {
-    bytes.clear();
-    write_canonical(graph, kind, bytes);
+    typename Storage::template PerVertex<std::uint32_t> number;
+    number.resize(graph.size());
+    for (std::uint32_t i = 0; i < graph.size(); ++i) number[fingerprints.ordered(i)] = i;
+    Sum<Storage> terms;
+    for (std::size_t i = 0; i < graph.size(); ++i) {
+        const std::uint32_t vertex = fingerprints.ordered(i);
+        terms.clear();
+        for (const auto& term : graph.terms(vertex))
+            terms.push_back({number[term.vertex], term.multiplicity});
+        std::sort(terms.begin(), terms.end());
+        write_vertex(graph.type(vertex), std::span(terms.data(), terms.size()), bytes);
+    }
 }
 
 }  // namespace efficient_nas

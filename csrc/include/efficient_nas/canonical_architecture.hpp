@@ -65,8 +65,8 @@ class VertexTypes {
 };
 
 template <class Storage>
-SimplifiedGraph<Storage> simplify(const Graph& graph, const VertexTypes& types) {
-    SimplifiedGraph<Storage> simplified;
+SimplifiedGraph<Storage> simplify(const Graph& graph, const VertexTypes& types, CanonicalKind kind) {
+    SimplifiedGraph<Storage> simplified(kind);
     std::vector<Sum<Storage>> values(graph.size());
     for (const std::size_t i : graph.execution_order()) {
         const Node& node = graph.nodes()[i];
@@ -99,12 +99,12 @@ inline std::vector<std::uint8_t> canonical_bytes(const Graph& graph, CanonicalKi
     }
     try {
         if (vertices <= SmallStorage::kMaxVertices)
-            write_canonical(simplify<SmallStorage>(graph, types), kind, bytes);
+            write_canonical(simplify<SmallStorage>(graph, types, kind), bytes);
         else
-            write_canonical(simplify<HeapStorage<std::uint32_t>>(graph, types), kind, bytes);
+            write_canonical(simplify<HeapStorage<std::uint32_t>>(graph, types, kind), bytes);
     } catch (const MultiplicityOverflow&) {
         bytes.resize(header);
-        write_canonical(simplify<HeapStorage<BigNatural>>(graph, types), kind, bytes);
+        write_canonical(simplify<HeapStorage<BigNatural>>(graph, types, kind), bytes);
     }
     return bytes;
 }

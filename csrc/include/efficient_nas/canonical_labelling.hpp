@@ -9,7 +9,7 @@
 #include <numeric>
 #include <span>
 
-#include "efficient_nas/expression_classes.hpp"
+#include "efficient_nas/fingerprints.hpp"
 #include "efficient_nas/partition.hpp"
 #include "efficient_nas/simplified_graph.hpp"
 
@@ -19,9 +19,9 @@ namespace efficient_nas {
 // larger cell and whose leaves are numberings. The canonical leaf is the least by (traces along its path,
 // numbered graph), compared as they are. Subtrees are skipped only if
 //  - their trace is greater, so that they cannot hold the canonical leaf, or
-//  - an automorphism maps them to one that was searched: known for vertices with the same neighbours, else
-//  found
-//    by a leaf equal to the best one, which also sends the search back to where the two paths part.
+//  - an automorphism maps them to one that was searched: known for vertices of one type with the same
+//    neighbours, else found by a leaf equal to the best one, which also sends the search back to where the
+//    two paths part.
 template <class Storage>
 class CanonicalLabelling {
   public:
@@ -31,8 +31,8 @@ class CanonicalLabelling {
     template <class T>
     using PerTerm = typename Storage::template PerTerm<T>;
 
-    CanonicalLabelling(const SimplifiedGraph<Storage>& graph, const ExpressionClasses<Storage>& classes)
-        : graph_(graph), partition_(graph, classes) {
+    CanonicalLabelling(const SimplifiedGraph<Storage>& graph, const Fingerprints<Storage>& fingerprints)
+        : graph_(graph), partition_(graph, fingerprints) {
         depth_of_.resize(graph.size());
         std::fill(depth_of_.begin(), depth_of_.end(), kNone);
         if (partition_.discrete())
@@ -91,7 +91,8 @@ class CanonicalLabelling {
         const auto members = partition_.members(cell);
         const bool interchangeable =
             std::all_of(members.begin() + 1, members.end(), [&](std::uint32_t vertex) {
-                return std::ranges::equal(graph_.terms(vertex), graph_.terms(members[0])) &&
+                return graph_.type(vertex) == graph_.type(members[0]) &&
+                       std::ranges::equal(graph_.terms(vertex), graph_.terms(members[0])) &&
                        std::ranges::equal(partition_.consumers(vertex), partition_.consumers(members[0]));
             });
         frames_.push_back({partition_.splits(), cell, kNone, interchangeable});
@@ -143,10 +144,12 @@ class CanonicalLabelling {
     void visit_leaf() {
         number_graph();
         const bool first = best_order_.empty();
-        const int order = first || less_than_best_ || path_.size() < best_path_.size() ? -1 : compare_rows();
+        const bool less = first || less_than_best_ || path_.size() < best_path_.size();
+        const int order = less ? -1 : compare_with_best();
         if (order < 0) {
             best_order_.resize(graph_.size());
             for (std::uint32_t i = 0; i < graph_.size(); ++i) best_order_[i] = partition_.vertex_at(i);
+            best_types_ = types_;
             best_rows_ = rows_;
             best_first_ = first_;
             best_path_ = path_;
@@ -159,26 +162,31 @@ class CanonicalLabelling {
         }
     }
 
-    // The terms of all vertices by position, one row after the other.
+    // Types and terms of all vertices, by position.
     void number_graph() {
-        rows_.clear();
+        types_.clear();
         first_.clear();
+        rows_.clear();
         for (std::size_t i = 0; i < graph_.size(); ++i) {
+            const std::uint32_t vertex = partition_.vertex_at(i);
             const std::size_t first = rows_.size();
+            types_.push_back(graph_.type(vertex));
             first_.push_back(first);
-            for (const TermType& term : graph_.terms(partition_.vertex_at(i)))
+            for (const TermType& term : graph_.terms(vertex))
                 rows_.push_back({partition_.position(term.vertex), term.multiplicity});
             std::sort(rows_.data() + first, rows_.data() + rows_.size());
         }
     }
 
     // -1, 0 or 1: whether this leaf's numbered graph is less than, equal to or greater than the best one.
-    // Types need no comparison: equal positions are of one expression class.
-    int compare_rows() const {
-        if (!std::ranges::equal(first_, best_first_))
-            return std::ranges::lexicographical_compare(first_, best_first_) ? -1 : 1;
-        if (std::ranges::equal(rows_, best_rows_)) return 0;
-        return std::ranges::lexicographical_compare(rows_, best_rows_) ? -1 : 1;
+    int compare_with_best() const {
+        const auto order = [](const auto& a, const auto& b) {
+            if (std::ranges::equal(a, b)) return 0;
+            return std::ranges::lexicographical_compare(a, b) ? -1 : 1;
+        };
+        if (const int types = order(types_, best_types_)) return types;
+        if (const int first = order(first_, best_first_)) return first;
+        return order(rows_, best_rows_);
     }
 
     void store_automorphism() {
@@ -200,13 +208,15 @@ class CanonicalLabelling {
     PerVertex<Frame> frames_;
     PerVertex<std::uint32_t> path_, depth_of_;  // individualised vertices; by vertex, its index in the path
     PerVertex<std::uint64_t> traces_;           // along the path
-    PerTerm<TermType> rows_;
-    PerVertex<std::size_t> first_;
+    PerVertex<std::uint32_t> types_;            // of the numbered graph, by position
+    PerVertex<std::size_t> first_;              // where the terms of a position start,
+    PerTerm<TermType> rows_;                    // and the terms
 
     PerVertex<std::uint32_t> best_order_, best_path_;
     PerVertex<std::uint64_t> best_traces_;
-    PerTerm<TermType> best_rows_;
+    PerVertex<std::uint32_t> best_types_;
     PerVertex<std::size_t> best_first_;
+    PerTerm<TermType> best_rows_;
     bool less_than_best_ = false;
 
     PerTerm<Move> moves_;  // of all known automorphisms

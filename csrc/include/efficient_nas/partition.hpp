@@ -7,15 +7,11 @@
 #include <span>
 #include <utility>
 
-#include "efficient_nas/expression_classes.hpp"
+#include "efficient_nas/fingerprints.hpp"
 #include "efficient_nas/rng.hpp"
 #include "efficient_nas/simplified_graph.hpp"
 
 namespace efficient_nas {
-
-inline std::uint64_t edge_code(std::uint32_t multiplicity) {
-    return multiplicity == 1 ? 1 : mix64(multiplicity);
-}
 
 // Cells are runs of positions; a cell is named by its first position. Cell order, and every trace() value,
 // depends only on the graph up to isomorphism. Neighbourhoods are compared by sums of edge codes: a collision
@@ -27,8 +23,8 @@ class Partition {
     template <class T>
     using PerVertex = typename Storage::template PerVertex<T>;
 
-    // The coarsest equitable partition that refines the expression classes.
-    Partition(const SimplifiedGraph<Storage>& graph, const ExpressionClasses<Storage>& classes)
+    // Refines the cells of equal fingerprints, in ascending order of fingerprints.
+    Partition(const SimplifiedGraph<Storage>& graph, const Fingerprints<Storage>& fingerprints)
         : graph_(graph) {
         collect_consumers();
         const std::size_t n = graph.size();
@@ -40,21 +36,20 @@ class Partition {
         std::fill(sums_.begin(), sums_.end(), 0);
         std::fill(counted_.begin(), counted_.end(), 0);
         std::fill(queued_.begin(), queued_.end(), 0);
+        std::uint32_t cell = 0;
         for (std::uint32_t i = 0; i < n; ++i) {
-            const std::uint32_t vertex = classes.ordered(i);
-            const bool starts = i == 0 || classes.rank(vertex) != classes.rank(vertex_at_[i - 1]);
+            const std::uint32_t vertex = fingerprints.ordered(i);
+            if (i == 0 || !fingerprints.tied(i - 1)) {
+                cell = i;
+                length_[cell] = 0;
+                ++cells_;
+                enqueue(cell);
+            }
             vertex_at_[i] = vertex;
             position_[vertex] = i;
-            cell_[vertex] = starts ? i : cell_[vertex_at_[i - 1]];
-            if (starts) {
-                length_[i] = 0;
-                ++cells_;
-            }
-            ++length_[cell_[vertex]];
+            cell_[vertex] = cell;
+            ++length_[cell];
         }
-        // From the output down: classes know all about their inputs already.
-        for (auto i = static_cast<std::uint32_t>(n); i-- > 0;)
-            if (cell_[vertex_at_[i]] == i) enqueue(i);
         refine();
     }
 

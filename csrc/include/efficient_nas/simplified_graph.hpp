@@ -5,7 +5,7 @@
 // multiplicity. Zeros, identities and sums are gone: while a graph is built, the value of every node is such
 // a sum, and an operation on an empty sum is an empty sum again.
 //
-//     SmallGraph graph;                                          // x -> conv, skip -> sum -> output
+//     SmallGraph graph(CanonicalKind::kGraph);  // x -> conv, skip -> sum -> output
 //     SmallSum x = graph.source(kX);
 //     SmallSum node = graph.apply(kConv, x);
 //     add_to(node, x);
@@ -17,11 +17,26 @@
 #include <cstdint>
 #include <span>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "efficient_nas/fixed_vector.hpp"
+#include "efficient_nas/rng.hpp"
 
 namespace efficient_nas {
+
+// What makes two simplified graphs the same.
+enum class CanonicalKind : std::uint8_t {
+    kGraph,       // isomorphism: a shared vertex differs from two equal ones
+    kExpression,  // vertices of equal type and inputs are one
+};
+
+inline CanonicalKind parse_canonical_kind(std::string_view kind) {
+    if (kind == "graph") return CanonicalKind::kGraph;
+    if (kind == "expression") return CanonicalKind::kExpression;
+    throw std::invalid_argument("kind must be 'graph' or 'expression', got '" + std::string(kind) + "'");
+}
 
 struct MultiplicityOverflow : std::overflow_error {
     MultiplicityOverflow() : std::overflow_error("multiplicity of a term does not fit into 32 bits") {}
@@ -29,6 +44,11 @@ struct MultiplicityOverflow : std::overflow_error {
 
 inline void increase(std::uint32_t& multiplicity, std::uint32_t by) {
     if (__builtin_add_overflow(multiplicity, by, &multiplicity)) throw MultiplicityOverflow();
+}
+
+// Sums of these tell multisets of edges apart; only to be fast, nothing is decided by them.
+inline std::uint64_t edge_code(std::uint32_t multiplicity) {
+    return multiplicity == 1 ? 1 : mix64(multiplicity);
 }
 
 template <class Multiplicity>
@@ -66,22 +86,25 @@ struct HeapStorage {
 template <class Storage>
 using Sum = typename Storage::template PerVertex<Term<typename Storage::Multiplicity>>;
 
-// Appends a term to a sorted list, or adds to the multiplicity of an equal last vertex.
-template <class Terms, class Multiplicity>
-void append_term(Terms& terms, std::size_t first, const Term<Multiplicity>& term) {
-    if (terms.size() > first && terms.back().vertex == term.vertex)
-        increase(terms.back().multiplicity, term.multiplicity);
-    else
-        terms.push_back(term);
-}
-
 template <class Terms>
 void add_to(Terms& sum, const Terms& other) {
+    if (sum.empty()) {
+        sum = other;
+        return;
+    }
     Terms merged;
     auto a = sum.begin();
     auto b = other.begin();
-    while (a != sum.end() || b != other.end())
-        append_term(merged, 0, b == other.end() || (a != sum.end() && a->vertex < b->vertex) ? *a++ : *b++);
+    while (a != sum.end() && b != other.end()) {
+        if (a->vertex == b->vertex) {
+            merged.push_back(*a++);
+            increase(merged.back().multiplicity, b++->multiplicity);
+        } else {
+            merged.push_back(a->vertex < b->vertex ? *a++ : *b++);
+        }
+    }
+    while (a != sum.end()) merged.push_back(*a++);
+    while (b != other.end()) merged.push_back(*b++);
     sum = merged;
 }
 
@@ -92,6 +115,8 @@ class SimplifiedGraph {
     using SumType = Sum<Storage>;
     template <class T>
     using PerVertex = typename Storage::template PerVertex<T>;
+
+    explicit SimplifiedGraph(CanonicalKind kind) : kind_(kind) {}
 
     // A vertex without inputs; give distinguishable inputs distinct types.
     SumType source(std::uint32_t type) { return add_vertex(type, {}); }
@@ -116,8 +141,8 @@ class SimplifiedGraph {
 
     std::size_t size() const { return vertices_.size(); }
     std::uint32_t type(std::size_t vertex) const { return vertices_[vertex].type; }
-    // Length of the longest path that ends here.
-    std::uint32_t height(std::size_t vertex) const { return vertices_[vertex].height; }
+    // Of the expression that ends here: its type and inputs, all the way up.
+    std::uint64_t hash(std::size_t vertex) const { return vertices_[vertex].hash; }
     // Earlier vertices only, ascending.
     std::span<const TermType> terms(std::size_t vertex) const {
         const Vertex& v = vertices_[vertex];
@@ -127,20 +152,34 @@ class SimplifiedGraph {
 
   private:
     struct Vertex {
-        std::uint32_t type, height, count;
+        std::uint64_t hash;
         std::size_t first;
+        std::uint32_t type, count;
     };
 
     SumType add_vertex(std::uint32_t type, const SumType& sum) {
-        Vertex vertex{type, 0, static_cast<std::uint32_t>(sum.size()), terms_.size()};
-        for (const TermType& term : sum) {
-            vertex.height = std::max(vertex.height, vertices_[term.vertex].height + 1);
-            terms_.push_back(term);
+        std::uint64_t hash = mix64(type);
+        for (const TermType& term : sum)
+            hash += mix64(vertices_[term.vertex].hash + edge_code(term.multiplicity));
+        hash = mix64(hash);
+        const std::size_t vertex = kind_ == CanonicalKind::kExpression ? find(hash, type, sum) : size();
+        if (vertex == size()) {
+            vertices_.push_back({hash, terms_.size(), type, static_cast<std::uint32_t>(sum.size())});
+            for (const TermType& term : sum) terms_.push_back(term);
         }
         SumType value;
-        value.push_back({static_cast<std::uint32_t>(size()), typename Storage::Multiplicity{1}});
-        vertices_.push_back(vertex);
+        value.push_back({static_cast<std::uint32_t>(vertex), typename Storage::Multiplicity{1}});
         return value;
+    }
+
+    // The vertex with this type and these terms, or size() if there is none.
+    std::size_t find(std::uint64_t hash, std::uint32_t type, const SumType& sum) const {
+        for (std::size_t v = 0; v < size(); ++v) {
+            const bool equal =
+                vertices_[v].hash == hash && vertices_[v].type == type && std::ranges::equal(terms(v), sum);
+            if (equal) return v;
+        }
+        return size();
     }
 
     void drop_unused() {
@@ -174,6 +213,7 @@ class SimplifiedGraph {
         terms_.resize(terms);
     }
 
+    CanonicalKind kind_;
     PerVertex<Vertex> vertices_;
     typename Storage::template PerTerm<TermType> terms_;
 };
