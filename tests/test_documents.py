@@ -1,0 +1,40 @@
+"""Examples and the code blocks of the documents run as printed, from an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def run(script: Path, folder: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_example_runs(example: Path, tmp_path: Path) -> None:
+    run(example, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "document", [p for p in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))], ids=lambda p: p.name
+)
+def test_code_of_document_runs(document: Path, tmp_path: Path) -> None:
+    blocks = BLOCK.findall(document.read_text())
+    if not blocks:
+        pytest.skip(f"{document.name} has no Python code")
+    # The blocks of a document build on each other, so they run as one script.
+    script = tmp_path / "document.py"
+    script.write_text("\n".join(blocks))
+    run(script, tmp_path)
