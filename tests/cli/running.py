@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from efficient_nas.cli import main
 from efficient_nas.ledger import Ledger
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "efficient-nas")
@@ -40,6 +41,11 @@ def run(*arguments: str | Path, cwd: Path, **options: Any) -> subprocess.Complet
         check=False,
         **options,
     )
+
+
+def run_here(*arguments: str | Path) -> int:
+    """The exit code of a command run in this process: a new one would only cost time."""
+    return main([str(argument) for argument in arguments])
 
 
 def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from running import ALLOW, SLOW, archives, run, write_config
+from running import ALLOW, SLOW, archives, run_here, write_config
 
 from efficient_nas.cli import main
 
@@ -70,7 +70,9 @@ def test_bad_arguments(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]
 
 
-def test_a_search_from_begin_to_end(tmp_path: Path) -> None:
+def test_a_search_from_begin_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Trained, with a table measured here, then report and export of the finished run."""
     config = {
         "space": {"name": "mbconv", "stem_channels": 4, "stages": [{"widths": [4, 8], "depths": [1]}]},
@@ -82,44 +84,47 @@ def test_a_search_from_begin_to_end(tmp_path: Path) -> None:
         "budget": {"trials": 3},
         "final": {"top": 1, "epochs": 1, "export": ["pt2"]},
     }
+    monkeypatch.chdir(tmp_path)
     write_config(tmp_path, config, "small.yaml")
-    done = run("search", "small.yaml", "--set", "final.top=2", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert run_here("search", "small.yaml", "--set", "final.top=2") == 0
+    output, errors = capsys.readouterr()
+    assert "runs/small-1" in output and "pt2 ok" in output
+    assert re.search(r"main 3/3 +best: accuracy 0\.\d{4} latency_ms [\d.]+", errors)
     folder = tmp_path / "runs" / "small-1"
-    assert "runs/small-1" in done.stdout and "pt2 ok" in done.stdout
-    assert re.search(r"main 3/3 +best: accuracy 0\.\d{4} latency_ms [\d.]+", done.stderr)
     table = json.loads((folder / "costs" / "cpu.json").read_text())
     assert table["unit"] == "ms" and len(table["operators"]) > 3
 
     (folder / "report.html").unlink()
-    assert run("report", folder, cwd=tmp_path).stdout.strip() == str(folder / "report.html")
+    assert run_here("report", folder) == 0
+    assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
     assert "small" in (folder / "report.html").read_text()
 
     (folder / "finalists" / "2" / "model.pt2").unlink()
-    exported = run("export", folder, "--format", "pt2", cwd=tmp_path)
-    assert exported.returncode == 0, exported.stderr
-    assert re.findall(r"finalist (\d): (\S+): same outputs", exported.stdout) == [
+    assert run_here("export", folder, "--format", "pt2") == 0
+    assert re.findall(r"finalist (\d): (\S+): same outputs", capsys.readouterr().out) == [
         ("1", "finalists/1/model.pt2"),
         ("2", "finalists/2/model.pt2"),
     ]
     assert (folder / "finalists" / "2" / "model.pt2").is_file()
 
-    again = run("search", "small.yaml", "--quiet", "--set", "final.top=0", "--output", "other", cwd=tmp_path)
-    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    refused = run("export", "other", cwd=tmp_path)
-    assert refused.returncode == 2 and "has no trained finalist to export" in refused.stderr
 
-
-def test_a_finished_run_resumes_to_itself_and_a_raised_budget_goes_on(tmp_path: Path) -> None:
-    write_config(tmp_path, {**SLOW, "evaluator": {"kind": "own_evaluators:Slow"}, "budget": {"trials": 20}})
-    write_config(tmp_path, {**SLOW, "evaluator": {"kind": "own_evaluators:Slow"}}, "longer.yaml")
-    assert run("search", "config.yaml", "--output", "a", *ALLOW, cwd=tmp_path).returncode == 0
+def test_a_finished_run_resumes_to_itself_and_a_raised_budget_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = {**SLOW, "evaluator": {"kind": "own_evaluators:Slow"}}
+    write_config(tmp_path, {**quick, "budget": {"trials": 20}})
+    assert run_here("search", "config.yaml", "--output", "a", "--quiet", *ALLOW) == 0
+    assert capsys.readouterr() == ("", "")
     before = archives(tmp_path / "a")
-    assert run("search", "--resume", "a", *ALLOW, cwd=tmp_path).returncode == 0
+    assert run_here("search", "--resume", "a", *ALLOW) == 0
     assert archives(tmp_path / "a") == before
-    raised = run("search", "--resume", "a", "--set", "budget.trials=60", *ALLOW, cwd=tmp_path)
-    assert raised.returncode == 0, raised.stderr
-    assert run("search", "longer.yaml", "--output", "b", *ALLOW, cwd=tmp_path).returncode == 0
+    assert run_here("search", "--resume", "a", "--set", "budget.trials=60", *ALLOW) == 0
+    write_config(tmp_path, quick, "longer.yaml")
+    assert run_here("search", "longer.yaml", "--output", "b", *ALLOW) == 0
     assert archives(tmp_path / "a") == archives(tmp_path / "b")
-    changed = run("search", "--resume", "a", "--set", "seed=1", *ALLOW, cwd=tmp_path)
-    assert changed.returncode == 2 and "seed: was 0 in this run, got 1" in changed.stderr
+    capsys.readouterr()
+    assert run_here("search", "--resume", "a", "--set", "seed=1", *ALLOW) == 2
+    assert "seed: was 0 in this run, got 1" in capsys.readouterr().err
+    assert run_here("export", "a") == 2
+    assert "a: has no trained finalist to export" in capsys.readouterr().err
