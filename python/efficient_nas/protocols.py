@@ -42,7 +42,10 @@ class SearchSpace(Protocol):
 
 
 class Candidate(Protocol):
-    """One architecture as an evaluator or cost model sees it; `architecture` is built when first read."""
+    """One architecture as an evaluator or cost model sees it.
+
+    `architecture` and `costs` (macs, params, peak_activation_bytes) are made when first read.
+    """
 
     @property
     def genotype(self) -> Genotype: ...
@@ -50,6 +53,8 @@ class Candidate(Protocol):
     def text(self) -> str: ...
     @property
     def architecture(self) -> Any: ...
+    @property
+    def costs(self) -> Mapping[str, int]: ...
 
 
 @runtime_checkable

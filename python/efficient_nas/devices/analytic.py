@@ -16,10 +16,5 @@ class AnalyticCosts:
 
     def predict(self, candidate: Candidate) -> Metrics:
         """The four counts of the candidate's architecture."""
-        architecture = candidate.architecture
-        return {
-            "macs": float(architecture.macs),
-            "params": float(architecture.params),
-            "peak_activation_bytes": float(architecture.peak_activation_bytes),
-            "memory_bytes": float(4 * architecture.params + architecture.peak_activation_bytes),
-        }
+        counts = {name: float(count) for name, count in candidate.costs.items()}
+        return {**counts, "memory_bytes": 4 * counts["params"] + counts["peak_activation_bytes"]}
