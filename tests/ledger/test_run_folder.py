@@ -40,7 +40,7 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
         RunFolder.create(tmp_path)
     with pytest.raises(RunFolderError, match="is not a folder"):
         RunFolder.create(tmp_path / "thesis.txt")
-    with pytest.raises(RunFolderError, match="thesis.txt is not a folder"):
+    with pytest.raises(RunFolderError, match=r"thesis\.txt is not a folder"):
         RunFolder.create(tmp_path / "thesis.txt" / "run")
 
 
