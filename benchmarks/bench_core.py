@@ -16,6 +16,7 @@ import numpy as np
 
 from efficient_nas import spaces
 from efficient_nas.spaces import Space
+from graph_topics import graphs
 from harness import Timing, header, measure, ratio, table
 from pareto_topics import evolution, hypervolume, nondominated_sort
 
@@ -106,7 +107,14 @@ def _architecture_rows(space: Space, rounds: int) -> list[list[object]]:
     return lines
 
 
-TOPICS: list[Callable[[int], str]] = [genotypes, architectures, nondominated_sort, hypervolume, evolution]
+TOPICS: list[Callable[[int], str]] = [
+    genotypes,
+    architectures,
+    graphs,
+    nondominated_sort,
+    hypervolume,
+    evolution,
+]
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -46,7 +46,12 @@ nas::Graph make_graph(const std::vector<NodeTuple>& nodes,
     native_connections.reserve(connections.size());
     for (const auto& [from, to] : connections) native_connections.push_back({from, to});
     const auto [channels, height, width] = input_shape;
-    return nas::Graph(std::move(native_nodes), std::move(native_connections), {channels, height, width});
+    nas::Graph graph(std::move(native_nodes), std::move(native_connections), {channels, height, width});
+    // Costs that overflow are an error now and not when somebody prints the architecture.
+    nas::macs(graph);
+    nas::params(graph);
+    nas::peak_activation_bytes(graph);
+    return graph;
 }
 
 // A search for the canonical form of a large graph may take a while.

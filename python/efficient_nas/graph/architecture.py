@@ -9,7 +9,7 @@ from typing import Any
 from efficient_nas import _core
 from efficient_nas.graph.drawing import to_svg
 from efficient_nas.graph.network import DAGNetwork
-from efficient_nas.graph.node import ArchNode, checked_int, node_tuple
+from efficient_nas.graph.node import ArchNode, checked_int, is_plain_int, node_tuple
 from efficient_nas.graph.serialization import from_json, to_json
 
 Shape = tuple[int, int, int]
@@ -47,12 +47,7 @@ class Architecture:
         for i, node in enumerate(checked_nodes):
             if not isinstance(node, ArchNode):
                 raise TypeError(f"Architecture: nodes[{i}] must be an ArchNode, got {node!r}")
-        checked_connections = tuple(
-            (source, target)
-            for source, target in (
-                _ints(f"connections[{i}]", pair, ("from", "to")) for i, pair in enumerate(connections)
-            )
-        )
+        checked_connections = tuple(_connection(i, pair) for i, pair in enumerate(connections))
         channels, height, width = _ints("input_shape", input_shape, ("channels", "height", "width"))
         shape = (channels, height, width)
         object.__setattr__(self, "nodes", checked_nodes)
@@ -168,6 +163,13 @@ class Architecture:
         wrong types, another version.
         """
         return cls(*from_json(text))
+
+
+def _connection(index: int, pair: tuple[int, int]) -> tuple[int, int]:
+    if type(pair) is tuple and len(pair) == 2 and is_plain_int(pair[0]) and is_plain_int(pair[1]):
+        return pair
+    source, target = _ints(f"connections[{index}]", pair, ("from", "to"))
+    return source, target
 
 
 def _ints(name: str, value: object, parts: tuple[str, ...]) -> list[int]:

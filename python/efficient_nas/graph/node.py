@@ -28,13 +28,13 @@ class ArchNode:
     def __post_init__(self) -> None:
         if not isinstance(self.operation, str):
             raise TypeError(f"ArchNode: operation must be a str, got {self.operation!r}")
-        for name in ("input_channels", "output_channels", "stride", "expansion"):
-            object.__setattr__(self, name, checked_int(f"ArchNode: {name}", getattr(self, name)))
-        if self.kernel_size is not None:
-            size = checked_int("ArchNode: kernel_size", self.kernel_size)
-            if size < 1:
-                raise ValueError(f"ArchNode: kernel_size must be positive, got {size}")
-            object.__setattr__(self, "kernel_size", size)
+        for name in ("input_channels", "output_channels", "stride", "kernel_size", "expansion"):
+            value = getattr(self, name)
+            if is_plain_int(value) or (value is None and name == "kernel_size"):
+                continue
+            object.__setattr__(self, name, checked_int(f"ArchNode: {name}", value))
+        if self.kernel_size is not None and self.kernel_size < 1:
+            raise ValueError(f"ArchNode: kernel_size must be positive, got {self.kernel_size}")
         if not isinstance(self.affine, bool):
             raise TypeError(f"ArchNode: affine must be a bool, got {self.affine!r}")
         try:
@@ -54,6 +54,11 @@ def node_tuple(node: ArchNode) -> tuple[str, int, int, int, int, int, bool]:
         node.expansion,
         node.affine,
     )
+
+
+def is_plain_int(value: object) -> bool:
+    """Whether `checked_int` would return `value` as it is."""
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def checked_int(name: str, value: object) -> int:
