@@ -31,7 +31,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["spaces"]) == 0 and main(["controllers"]) == 0
     output = capsys.readouterr().out
-    for name in ("nasbench201", "1.56e+04", "darts", "mbconv", "random", "hybrid", "nsga2"):
+    for name in ("nasbench201", "15,625", "darts", "mbconv", "random", "hybrid", "nsga2"):
         assert name in output
 
 

@@ -72,9 +72,8 @@ def spaces(arguments: argparse.Namespace) -> int:
     table = Table("space", "choices", "architectures", "what it is", box=None, pad_edge=False)
     for name in space_registry.available():
         space = space_registry.create(name)
-        table.add_row(
-            name, str(space.num_choices), f"{space.size:.3g}", _first_line(space_registry.factory(name))
-        )
+        size = f"{space.size:,}" if space.size < 10**9 else f"{space.size:.3g}"
+        table.add_row(name, str(space.num_choices), size, _first_line(space_registry.factory(name)))
     Console().print(table)
     return 0
 

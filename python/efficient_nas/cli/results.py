@@ -18,7 +18,8 @@ def result_table(run: Run) -> Table:
     names = [name for name in predicted if any(name in found.predicted for found in rows)]
     measured = dict.fromkeys(name for found in rows for name in found.measured)
     names += [name for name in measured if name not in {*names, *DETAILS}]
-    table = Table(title=f"{run.name}: best of {len(run.trials)} trials", title_justify="left", box=box.SIMPLE)
+    searched = int((run.trials["arm"] == "main").sum())
+    table = Table(title=f"{run.name}: best of {searched} trials", title_justify="left", box=box.SIMPLE)
     table.add_column("trial", justify="right")
     for name in names:
         sides = ("predicted", "measured") if name.endswith("_ms") else ("search", "final")
