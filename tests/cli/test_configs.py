@@ -1,0 +1,65 @@
+"""The configs of the repository run as they are, made small where they would take minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from running import run_here
+
+from efficient_nas.recipes import load_run
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def settings(*overrides: str) -> list[str]:
+    return [word for override in overrides for word in ("--set", override)]
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    small = settings(
+        "budget.trials=8", "evaluator.epochs=1", "execution.workers=0", "final.top=1", "final.epochs=2"
+    )
+    assert run_here("search", CONFIGS / "quickstart.yaml", "--output", tmp_path / "run", *small) == 0
+    run = load_run(tmp_path / "run")
+    assert list(run.trials["arm"].unique()) == ["main", "random"] and len(run.trials) == 16
+    assert set(run.trials.loc[run.trials["arm"] == "main", "stage"]) == {0, 1, 2}
+    assert run.best is not None and {"test_accuracy", "latency_ms"} <= set(run.best.measured)
+    assert [(parity.format, parity.ok) for parity in run.best.exports] == [("onnx", True), ("pt2", True)]
+
+
+def test_nasbench201(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EFFICIENT_NAS_DATA", str(data_dir))
+    assert run_here("search", CONFIGS / "nasbench201.yaml", "--output", tmp_path / "run") == 0
+    run = load_run(tmp_path / "run")
+    assert list(run.trials["arm"].unique()) == ["main", "random", "local_search"]
+    assert "cifar10-test" not in run.trials.columns  # the search never sees it
+    assert run.best is not None
+    assert run.best.predicted["accuracy"] > 0.83 and run.best.measured["cifar10-test"] > 0.88
+
+
+def test_cifar10(tmp_path: Path, cifar10_images: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a few hundred of the real images, in the layout of the binary version."""
+    images, labels = cifar10_images
+    records = np.concatenate([labels[:, None].astype(np.uint8), images.reshape(len(images), -1)], axis=1)
+    records[:300].tofile(tmp_path / "data_batch_1.bin")
+    records[300:].tofile(tmp_path / "test_batch.bin")
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
+    small = settings(
+        "budget.trials=5",
+        "evaluator.epochs=2",
+        "evaluator.image_sizes=[[0, 16], [0.5, 32]]",
+        "evaluator.batch_size=32",
+        "execution.workers=0",
+        "control_arms=[]",
+        "final={top: 1, epochs: 1, export: [pt2]}",
+    )
+    assert run_here("search", CONFIGS / "cifar10.yaml", "--output", tmp_path / "run", *small) == 0
+    run = load_run(tmp_path / "run")
+    assert len(run.trials) == 5 and set(run.trials["status"]) == {"completed"}
+    assert run.best is not None and run.best.architecture is not None
+    assert run.best.architecture.input_shape == (3, 32, 32)
+    assert 0 < run.best.measured["latency_ms"] < 1000 and run.best.exports[0].ok
