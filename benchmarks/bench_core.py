@@ -19,6 +19,7 @@ from efficient_nas.spaces import Space
 from graph_topics import graphs
 from harness import Timing, header, measure, ratio, table
 from pareto_topics import evolution, hypervolume, nondominated_sort
+from search_topics import controller_overhead, ledger
 
 
 def genotypes(rounds: int) -> str:
@@ -114,6 +115,8 @@ TOPICS: list[Callable[[int], str]] = [
     nondominated_sort,
     hypervolume,
     evolution,
+    controller_overhead,
+    ledger,
 ]
 
 
