@@ -104,6 +104,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, list[str]]] = [
     (TRAINED, {"space": {"name": "nasbench201"}, **stages({"until": 1.0, "operations": ["conv9x9"]})},
      "progressive: ", ["conv9x9"]),
     (TABLE, {**stages({"until": 1.0}), "budget": {"seconds": 3}}, "progressive: ", ["budget.trials"]),
+    (TABLE, {"budget": {"epochs": 9}}, "budget.epochs: ", ["reports no epochs", "trials or seconds"]),
     # tables
     (TABLE, {"task": {"table": "god.csv", "metric": "val"}}, "task.table: ", ["god.csv", "'good.csv'?"]),
     (TABLE, {"task": {"table": "words.json", "metric": "val"}}, "task.table: ", ["words.json", ".csv"]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 import pytest
@@ -68,44 +66,6 @@ def test_bad_arguments(
     output, errors = capsys.readouterr()
     assert output == "" and message in errors and errors.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]
-
-
-def test_a_search_from_begin_to_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Trained, with a table measured here, then report and export of the finished run."""
-    config = {
-        "space": {"name": "mbconv", "stem_channels": 4, "stages": [{"widths": [4, 8], "depths": [1]}]},
-        "task": {"dataset": "digits"},
-        "evaluator": {"kind": "trained", "epochs": 1, "data_fraction": 0.2},
-        "objective": {"kind": "pareto", "maximize": ["accuracy"], "minimize": ["latency_ms"]},
-        "controller": {"kind": "random"},
-        "devices": ["cpu"],
-        "budget": {"trials": 3},
-        "final": {"top": 1, "epochs": 1, "export": ["pt2"]},
-    }
-    monkeypatch.chdir(tmp_path)
-    write_config(tmp_path, config, "small.yaml")
-    assert run_here("search", "small.yaml", "--set", "final.top=2") == 0
-    output, errors = capsys.readouterr()
-    assert "runs/small-1" in output and "pt2 ok" in output
-    assert re.search(r"main 3/3 +best: accuracy 0\.\d{4} latency_ms [\d.]+", errors)
-    folder = tmp_path / "runs" / "small-1"
-    table = json.loads((folder / "costs" / "cpu.json").read_text())
-    assert table["unit"] == "ms" and len(table["operators"]) > 3
-
-    (folder / "report.html").unlink()
-    assert run_here("report", folder) == 0
-    assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
-    assert "small" in (folder / "report.html").read_text()
-
-    (folder / "finalists" / "2" / "model.pt2").unlink()
-    assert run_here("export", folder, "--format", "pt2") == 0
-    assert re.findall(r"finalist (\d): (\S+): same outputs", capsys.readouterr().out) == [
-        ("1", "finalists/1/model.pt2"),
-        ("2", "finalists/2/model.pt2"),
-    ]
-    assert (folder / "finalists" / "2" / "model.pt2").is_file()
 
 
 def test_a_finished_run_resumes_to_itself_and_a_raised_budget_goes_on(

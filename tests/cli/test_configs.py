@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,40 @@ def settings(*overrides: str) -> list[str]:
     return [word for override in overrides for word in ("--set", override)]
 
 
-def test_quickstart(tmp_path: Path) -> None:
+def test_quickstart_then_report_and_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured here, trained, exported; then the commands for a finished run."""
     pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
     small = settings(
-        "budget.trials=8", "evaluator.epochs=1", "execution.workers=0", "final.top=1", "final.epochs=2"
+        "budget.trials=8", "evaluator.epochs=1", "execution.workers=0", "final.top=2", "final.epochs=2"
     )
-    assert run_here("search", CONFIGS / "quickstart.yaml", "--output", tmp_path / "run", *small) == 0
-    run = load_run(tmp_path / "run")
+    assert run_here("search", CONFIGS / "quickstart.yaml", *small) == 0
+    output, errors = capsys.readouterr()
+    assert "runs/quickstart-1" in output and "onnx pt2 ok" in output
+    assert re.search(r"main 8/8 +best: accuracy 0\.\d{4} latency_ms [\d.]+ \| front \d", errors)
+    folder = tmp_path / "runs" / "quickstart-1"
+    table = json.loads((folder / "costs" / "cpu.json").read_text())
+    assert table["unit"] == "ms" and len(table["operators"]) > 30
+
+    run = load_run(folder)
     assert list(run.trials["arm"].unique()) == ["main", "random"] and len(run.trials) == 16
     assert set(run.trials.loc[run.trials["arm"] == "main", "stage"]) == {0, 1, 2}
     assert run.best is not None and {"test_accuracy", "latency_ms"} <= set(run.best.measured)
     assert [(parity.format, parity.ok) for parity in run.best.exports] == [("onnx", True), ("pt2", True)]
+
+    (folder / "report.html").unlink()
+    assert run_here("report", folder) == 0
+    assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
+    assert "quickstart" in (folder / "report.html").read_text()
+
+    (folder / "finalists" / "2" / "model.pt2").unlink()
+    assert run_here("export", folder, "--format", "pt2") == 0
+    exported = re.findall(r"finalist (\d): (\S+): same outputs", capsys.readouterr().out)
+    assert exported == [("1", "finalists/1/model.pt2"), ("2", "finalists/2/model.pt2")]
+    assert (folder / "finalists" / "2" / "model.pt2").is_file()
+    assert len(load_run(folder).finalists[1].exports) == 2
 
 
 def test_nasbench201(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +48,7 @@ def test_the_archive_does_not_depend_on_workers(tmp_path: Path, pools: list[Proc
 
 
 def test_crashes_and_time_outs_cost_one_trial_each(tmp_path: Path, pools: list[ProcessPool]) -> None:
-    trouble = {"000": "kill", "001": "die", "010": "hang", "100": "raise", "110": "failed"}
+    trouble = {"000": "kill", "010": "hang", "100": "raise", "110": "failed"}
     pool = ProcessPool(evaluation(Noisy(trouble)), 2, timeout_seconds=1.0)
     pools.append(pool)
     make = controllers.create("random", SMALL, 4)
@@ -57,7 +59,7 @@ def test_crashes_and_time_outs_cost_one_trial_each(tmp_path: Path, pools: list[P
     reasons = {"".join(map(str, t.genotype[:3])): t.reason for t in trials}
     assert reasons == {
         "000": "the worker process was killed by signal SIGKILL",
-        "001": "the worker process ended with exit code 3",
+        "001": None,
         "010": "timed out after 1 s",
         "011": None,
         "100": "RuntimeError: out of memory at <object object at 0x…>",
@@ -68,14 +70,18 @@ def test_crashes_and_time_outs_cost_one_trial_each(tmp_path: Path, pools: list[P
 
 
 def test_a_worker_that_dies_between_jobs_is_replaced(pools: list[ProcessPool]) -> None:
-    pools.append(ProcessPool(evaluation(Noisy()), 1))
+    """No trial is to blame. One that ends its process in a job is."""
+    pools.append(ProcessPool(evaluation(Noisy({"000": "die"})), 1))
     for number in range(2):
         pools[0].submit(job(number, "111"))
         assert pools[0].wait().metrics is not None
         (worker,) = multiprocessing.active_children()
         assert worker.pid is not None
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.join()
+        if number == 0:
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.join()
+    pools[0].submit(job(2, "000"))
+    assert pools[0].wait().reason == "the worker process ended with exit code 3"
 
 
 def test_cancel_returns_what_has_arrived(pools: list[ProcessPool]) -> None:
@@ -116,6 +122,34 @@ def test_workers_that_do_not_start_are_an_error(
     pools[0].submit(job(0, "111"))
     with pytest.raises(SearchError, match=message):
         pools[0].wait()
+
+
+UNGUARDED = """
+from pathlib import Path
+from execution_parts import Noisy, SPACE, evaluation
+from efficient_nas.execution import ProcessPool
+from efficient_nas.types import Job
+pool = ProcessPool(evaluation(Noisy()), 1)
+with Path("log").open("a") as log:
+    log.write("went on")
+pool.submit(Job(0, SPACE.sample(1, 0)[0], 0))
+pool.wait()
+"""
+
+
+def test_a_script_without_main_guard_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    ended = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].endswith("keep its own work under `if __name__ == '__main__':`")
+    assert (tmp_path / "log").read_text() == "went on"  # only once: the worker stopped before
 
 
 def test_wrong_arguments_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,6 +160,20 @@ def test_wrong_overrides(override: str, message: str) -> None:
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"space": {"name": "x", "stages": [object]}}, "space.stages[0]: must be text, a number"),
+        ({"seed": np.int64(3)}, "seed: must be text, a number"),
+        ({"task": {1: 2}}, "task: field names must be text, got 1"),
+    ],
+)
+def test_mappings_hold_plain_values(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(fields, {})
+    assert str(error.value).startswith(message)
+
+
 def test_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_FOLDER", "/data")
     monkeypatch.delenv("NOT_SET", raising=False)
@@ -176,6 +191,9 @@ def test_sections_override_the_file_and_paths_become_absolute(
         "space: {name: a}\nbudget: {trials: 1}\ntask: {table: t.csv}\ndevices: [{table: d.json}]"
     )
     monkeypatch.chdir(tmp_path)
+    assert load_config({**GOOD, "task": {"table": Path("t.csv")}}, {}).resolved()["task"]["table"] == str(
+        tmp_path / "t.csv"
+    )
     resolved = load_config("c.yaml", {"space": {"name": "b"}}, ["budget.trials=2"]).resolved()
     assert resolved["space"]["name"] == "b" and resolved["budget"] == {"trials": 2}
     assert resolved["task"]["table"] == str(tmp_path / "t.csv")

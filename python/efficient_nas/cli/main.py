@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shlex
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from efficient_nas._core import __version__
 from efficient_nas.errors import EfficientNasError, ExportError, Interrupted, RunFolderError
@@ -16,16 +19,17 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 done, 2 bad input, 3 interrupted but resumable, 1 anything else."""
     parsed = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as on Ctrl-C
-    from efficient_nas.cli import commands
-
     try:
-        return int(getattr(commands, parsed.command)(parsed))
+        with _terminated_as_interrupted():
+            from efficient_nas.cli import commands
+
+            return int(getattr(commands, parsed.command)(parsed))
     except Interrupted as error:
-        print(f"{error}\nresume with: {_resume_command(parsed, str(error.run_folder))}", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted(parsed, str(error), str(error.run_folder))
     except KeyboardInterrupt:
-        print("interrupted before anything was worth keeping", file=sys.stderr)
+        if getattr(parsed, "resume", None):
+            return _interrupted(parsed, "stopped before anything new was done", parsed.resume)
+        print("stopped before anything was worth keeping", file=sys.stderr)
         return FAILED
     except EfficientNasError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -33,11 +37,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT if isinstance(error, (ValueError, RunFolderError, ExportError)) else FAILED
 
 
-def _resume_command(parsed: argparse.Namespace, folder: str) -> str:
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM stops like Ctrl-C in this block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(parsed: argparse.Namespace, message: str, folder: str) -> int:
     words = ["efficient-nas", "search", "--resume", folder]
     for package in parsed.allow_import:
         words += ["--allow-import", package]
-    return " ".join(f"'{word}'" if " " in word else word for word in words)
+    print(f"{message}\nresume with: {shlex.join(words)}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ from efficient_nas.execution.worker import HELLO, READY, serve
 from efficient_nas.types import Job, Metrics, Outcome
 
 _POLL_SECONDS = 1.0
+_UNGUARDED = "A script that starts workers must keep its own work under `if __name__ == '__main__':`"
 
 
 class InProcess:
@@ -109,6 +110,8 @@ class ProcessPool:
             raise ValueError(f"ProcessPool: workers must be at least 1, got {workers}")
         if timeout_seconds is not None and not timeout_seconds > 0:
             raise ValueError(f"ProcessPool: timeout_seconds must be above 0, got {timeout_seconds}")
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise SearchError(_UNGUARDED)  # here, before the script does anything else a second time
         try:
             self._payload = pickle.dumps(evaluate)
         except Exception as error:  # pickle raises whatever a __reduce__ raises
@@ -211,8 +214,7 @@ class ProcessPool:
         worker.process.join(5)
         if not worker.ready:
             raise SearchError(
-                f"a worker process could not start: {worker.death()}; what it printed says why. A "
-                "script that starts workers must keep its own work under `if __name__ == '__main__':`"
+                f"a worker process could not start: {worker.death()}; what it printed says why. {_UNGUARDED}"
             )
         if worker.job is not None:
             self._fail(worker.job, worker.death(), worker.seconds())
@@ -228,7 +230,10 @@ class ProcessPool:
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Blocks SIGINT and SIGTERM for this thread and for children started in the block."""
+    """Blocks SIGINT and SIGTERM for this thread and for children started in the block (not on Windows)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

@@ -80,16 +80,24 @@ def apply_overrides(fields: Mapping[str, Any], overrides: Iterable[str]) -> dict
 
 
 def expand_variables(value: Any, parts: tuple[int | str, ...] = ()) -> Any:
-    """`value` with `${NAME}` in every text replaced by that environment variable.
+    """`value` with `${NAME}` in every text replaced by that environment variable; paths become text.
 
-    Raises ConfigError, naming the field, if the variable is not set.
+    Raises ConfigError, naming the field, if a variable is not set or a value is no plain data.
     """
     if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ConfigError(field_path(parts) or "config", f"field names must be text, got {key!r}")
         return {key: expand_variables(item, (*parts, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [expand_variables(item, (*parts, i)) for i, item in enumerate(value)]
-    if not isinstance(value, str):
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or type(value) in {bool, int, float}:
         return value
+    if not isinstance(value, str):
+        message = f"must be text, a number, true, false, null, a list or a mapping, got {shown(value)}"
+        raise ConfigError(field_path(parts) or "config", message)
     for name in _VARIABLE.findall(value):
         if name not in os.environ:
             raise ConfigError(field_path(parts), f"environment variable {name!r} is not set, got {value!r}")

@@ -34,11 +34,19 @@ def check_costs(config: Config, parts: Parts, folder: RunFolder) -> None:
     available = [*parts.known_metrics]
     available += AnalyticCosts.metrics if parts.space.can_build else ()
     available += OperatorTable.metrics if config.devices else ()
+    if config.budget.epochs is not None and "epochs" not in available:
+        raise ConfigError("budget.epochs", "this evaluator reports no epochs; limit trials or seconds")
     for metric in parts.objective.metrics:
         if metric not in available:
             hint = "; it comes with devices: [cpu]" if metric in OperatorTable.metrics else ""
             message = f"metric {shown(metric)} is not known in this search; {choose(metric, available)}{hint}"
             raise ConfigError("objective", message)
+
+
+def required_metrics(config: Config, parts: Parts) -> tuple[str, ...]:
+    """What every trial must report: the objective's metrics, and its epochs where those are limited."""
+    epochs = () if config.budget.epochs is None else ("epochs",)
+    return tuple(dict.fromkeys([*parts.objective.metrics, *epochs]))
 
 
 def cost_models(

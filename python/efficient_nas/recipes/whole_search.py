@@ -21,7 +21,7 @@ from efficient_nas.protocols import CostModel, Executor
 from efficient_nas.recipes.build import Parts, UserObjects, build
 from efficient_nas.recipes.config import Config, parse
 from efficient_nas.recipes.config_loading import Fields, load_config
-from efficient_nas.recipes.costs import check_costs, cost_models
+from efficient_nas.recipes.costs import check_costs, cost_models, required_metrics
 from efficient_nas.recipes.finals import run_finals
 from efficient_nas.recipes.progress import Observer, Progress, Silent
 from efficient_nas.recipes.reporting import write_report
@@ -129,6 +129,7 @@ def _resume(
                 raise ConfigError(field, f"this run was made with an object ({was}); pass it again")
         parts = _checked_parts(config, objects, allow_imports, folder, ledger.meta("stage_trials"))
         ledger.set_meta("config", config.resolved())
+        _note_versions(ledger)
         return _run(config, parts, folder, ledger, observer)
 
 
@@ -146,19 +147,21 @@ def _checked_parts(
 
 
 def _run(config: Config, parts: Parts, folder: RunFolder, ledger: Ledger, observer: Observer) -> Run:
-    with storage_errors(folder.config):
-        folder.config.write_text(yaml.safe_dump(config.resolved(), sort_keys=False), encoding="utf-8")
     try:
+        with storage_errors(folder.config):
+            folder.config.write_text(yaml.safe_dump(config.resolved(), sort_keys=False), encoding="utf-8")
         models = _cost_models(config, parts, folder, observer)
-        evaluation = Evaluation(parts.make_candidate, parts.evaluator, models, parts.objective.metrics)
+        evaluation = Evaluation(
+            parts.make_candidate, parts.evaluator, models, required_metrics(config, parts)
+        )
         with contextlib.closing(_executor(config, evaluation)) as executor:
             for arm in parts.make_controller:
                 _run_arm(arm, config, parts, executor, ledger, observer)
         run_finals(config, parts, folder, ledger, observer)
+        run = load_run(folder.path)
+        write_report(run)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{folder.path}: stopped; everything finished is kept", folder.path) from None
-    run = load_run(folder.path)
-    write_report(run)
     return run
 
 
@@ -226,6 +229,15 @@ def _next_free(parent: Path, name: str) -> Path:
 def _names(folder: Path) -> list[str]:
     with storage_errors(folder):
         return [item.name for item in folder.iterdir()] if folder.is_dir() else []
+
+
+def _note_versions(ledger: Ledger) -> None:
+    """Notes, once, that a run goes on with other versions: its floats need not repeat."""
+    began, now = ledger.meta("versions"), _versions()
+    changed = [f"{name} {began.get(name)} to {now[name]}" for name in now if began.get(name) != now[name]]
+    note = f"resumed with other versions: {', '.join(changed)}"
+    if changed and all(event["detail"] != note for event in ledger.events("versions")):
+        ledger.add_event("versions", note)
 
 
 def _versions() -> dict[str, str]:
