@@ -1,4 +1,4 @@
-"""Whatever ends the process of a search, the next one goes on, and nothing is left running."""
+"""After kill -9 of a search with workers the next one goes on, and nothing is left running."""
 
 from __future__ import annotations
 
@@ -54,31 +54,12 @@ def wait_for(path: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(("workers", "counts"), [(0, (5, 30)), (2, (25,))])
-def test_kill_9_at_random_moments_then_resume(tmp_path: Path, workers: int, counts: tuple[int, ...]) -> None:
+def test_kill_9_at_a_random_moment_then_resume(tmp_path: Path) -> None:
     unbroken = run(tmp_path / "unbroken", 0, sleep=0)
     path = tmp_path / "killed"
-    moments = random.Random()  # a new one each time: any moment must do
-    for count in counts:
-        with searching(path, workers) as process:
-            wait_for(path, count)
-            time.sleep(moments.uniform(0, 0.2))
-            process.kill()
-        assert count <= recorded(path) < TRIALS
+    with searching(path, workers=2) as process:
+        wait_for(path, 25)
+        time.sleep(random.random() / 4)  # any moment must do
+        process.kill()
+    assert 25 <= recorded(path) < TRIALS
     assert run(path, 0, sleep=0) == unbroken
-
-
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 0)])
-def test_interrupts_keep_what_is_finished(tmp_path: Path, number: signal.Signals, workers: int) -> None:
-    path = tmp_path / "l"
-    with searching(path, workers) as process:
-        wait_for(path, 10)
-        os.killpg(process.pid, number)  # as a terminal does: to the workers, too
-        output, errors = process.communicate()
-    assert errors == "" and process.returncode == 0
-    assert output.startswith("arm main: stopped after ")
-    with Ledger.open(path, read_only=True) as ledger:
-        trials = ledger.trials("main")
-    assert 10 <= len(trials) < TRIALS
-    # No worker took the signal, which would be recorded as a crash that an unbroken run does not have.
-    assert {t.reason for t in trials} <= {None, "RuntimeError: out of memory at <object object at 0x…>"}
