@@ -65,5 +65,5 @@ def test_several_objectives_are_the_metrics_themselves(tmp_path: Path) -> None:
 def test_a_run_that_cannot_keep_its_limits_says_so(tmp_path: Path) -> None:
     objective = {"kind": "constrained", "objective": WEIGHTED, "limits": {"params": 1e-6}}
     found = run(tmp_path / "run", objective)
-    assert found.front
+    assert found.front == [] and found.best is None
     assert "No trial of the main arm keeps them" in found.report_path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 import efficient_nas as nas
 from efficient_nas.errors import ConfigError, Interrupted, RunFolderError, SearchError, TrialFailed
 from efficient_nas.ledger import Ledger
-from efficient_nas.recipes.reporting import report_data
+from efficient_nas.recipes.reporting import report_data, write_report
 from efficient_nas.recipes.run import load_run
 
 CONFIG: dict[str, Any] = {
@@ -81,13 +81,29 @@ def test_failures_are_results(tmp_path: Path) -> None:
     assert (data.trials["status"] == "failed").sum() == result.trials["reason"].notna().sum()
 
 
+def test_limits_that_nothing_keeps_are_noted(tmp_path: Path) -> None:
+    weighted = {"kind": "weighted", "accuracy": 1.0, "macs": 1e-6}
+    objective = {"kind": "constrained", "objective": weighted, "limits": {"params": 3}}
+    objects = {"space": own_parts.own_space(), "evaluator": own_parts.score}
+    result = nas.search(CONFIG, tmp_path / "a", objective=objective, **objects)
+    assert result.best is None and result.front == [] == result.finalists
+    least = int(result.trials.loc[result.trials["arm"] == "main", "params"].min())
+    (note,) = result.notes
+    assert note.startswith("no trial keeps the limits (params 3); closest is trial ")
+    assert note.endswith(f" with params {least}")
+    assert note in result.report_path.read_text()
+
+
 def test_a_search_of_failures_says_why(tmp_path: Path) -> None:
     def evaluate(candidate: Any, seed: int) -> dict[str, float]:
         return {"acuracy": 1.0}
 
+    objective = {"kind": "weighted", "accuracy": 1.0}
+    objects = {"space": own_parts.plain_space(), "evaluator": evaluate}
     with pytest.raises(SearchError, match="metric 'accuracy' is missing; there are acuracy"):
-        nas.search(CONFIG, tmp_path / "a", space=own_parts.plain_space(), evaluator=evaluate)
-    assert load_run(tmp_path / "a").best is None
+        nas.search(CONFIG, tmp_path / "a", objective=objective, **objects)
+    run = load_run(tmp_path / "a")
+    assert run.best is None and write_report(run).is_file()
 
 
 def test_an_exhausted_space_is_noted(tmp_path: Path) -> None:

@@ -39,8 +39,10 @@ def search(arguments: argparse.Namespace) -> int:
             observer=observer,
         )
     if not arguments.quiet:
-        console = Console()
-        console.print(result_table(run))
+        if run.best is not None:
+            Console().print(result_table(run))
+        for note in run.notes:
+            print(f"note: {note}")
         print(f"run folder: {run.path}\nreport:     {run.report_path}")
     return 0
 

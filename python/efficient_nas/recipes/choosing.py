@@ -12,20 +12,21 @@ from efficient_nas.protocols import Objective
 from efficient_nas.types import Trial, TrialStatus
 
 
-def front(trials: Sequence[Trial], objective: Objective) -> list[int]:
-    """Positions in `trials` of the front: completed, feasible, not dominated; best first value first.
-
-    Where nothing is feasible, the front of the trials that miss the constraints least.
-    """
+def feasible(trials: Sequence[Trial], objective: Objective) -> list[int]:
+    """Positions in `trials` of the completed trials that keep every limit."""
     completed = [i for i, trial in enumerate(trials) if trial.status is TrialStatus.COMPLETED]
-    if not completed:
+    return [i for i in completed if objective.violation(trials[i].metrics) == 0]
+
+
+def front(trials: Sequence[Trial], objective: Objective) -> list[int]:
+    """Positions in `trials` of the feasible trials that none dominates, best first value first."""
+    kept = feasible(trials, objective)
+    if not kept:
         return []
-    violation = np.array([objective.violation(trials[i].metrics) for i in completed])
-    least = [i for i, missed in zip(completed, violation, strict=True) if missed == violation.min()]
-    values = np.array([objective.values(trials[i].metrics) for i in least])
-    kept = np.flatnonzero(pareto.is_nondominated(values))
-    order = np.lexsort((kept, *values[kept].T[::-1]))
-    return [least[i] for i in kept[order]]
+    values = np.array([objective.values(trials[i].metrics) for i in kept])
+    members = np.flatnonzero(pareto.is_nondominated(values))
+    order = np.lexsort((members, *values[members].T[::-1]))
+    return [kept[i] for i in members[order]]
 
 
 def choose(trials: Sequence[Trial], objective: Objective, top: int) -> list[int]:
@@ -49,13 +50,11 @@ def choose(trials: Sequence[Trial], objective: Objective, top: int) -> list[int]
 
 
 def _runners_up(trials: Sequence[Trial], objective: Objective, taken: set[int]) -> list[int]:
-    completed = [i for i, trial in enumerate(trials) if trial.status is TrialStatus.COMPLETED]
-    if not completed:
+    rest = feasible(trials, objective)
+    if not rest:
         return []
-    values = np.array([objective.values(trials[i].metrics) for i in completed])
-    violation = np.array([objective.violation(trials[i].metrics) for i in completed])
-    order = np.argsort(pareto.rank(values, violation))
-    return [completed[i] for i in order if completed[i] not in taken]
+    order = np.argsort(pareto.rank(np.array([objective.values(trials[i].metrics) for i in rest])))
+    return [rest[i] for i in order if rest[i] not in taken]
 
 
 def _scaled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

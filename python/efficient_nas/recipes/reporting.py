@@ -21,7 +21,7 @@ def report_data(run: Run) -> reports.ReportData:
         completed = trials["status"] == TrialStatus.COMPLETED.value
         values: list[dict[str, float]] = [
             {str(name): float(value) for name, value in row.items()}
-            for row in trials.loc[completed, list(goal.metrics)].to_dict("records")
+            for row in trials[completed].reindex(columns=goal.metrics).to_dict("records")
         ]
         sums = [-goal.values(row)[0] for row in values]
         trials = trials.assign(weighted=pd.Series(sums, index=trials.index[completed], dtype=float))

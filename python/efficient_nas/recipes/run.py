@@ -107,7 +107,10 @@ class Run:
 
     @property
     def best(self) -> Found | None:
-        """The leader in the objective's first value: first finalist, else first of the front, else None."""
+        """The leader in the objective's first value: first finalist, else first of the front.
+
+        None if no trial has completed within the limits.
+        """
         return next(iter([*self.finalists, *self.front]), None)
 
 

@@ -19,6 +19,7 @@ from efficient_nas.execution import Budget, Evaluation, InProcess, ProcessPool, 
 from efficient_nas.ledger import Ledger, RunFolder, storage_errors
 from efficient_nas.protocols import CostModel, Executor
 from efficient_nas.recipes.build import Parts, UserObjects, build
+from efficient_nas.recipes.choosing import feasible
 from efficient_nas.recipes.config import Config, parse
 from efficient_nas.recipes.config_loading import Fields, load_config
 from efficient_nas.recipes.costs import check_costs, cost_models, required_metrics
@@ -27,7 +28,7 @@ from efficient_nas.recipes.progress import Observer, Progress, Silent
 from efficient_nas.recipes.reporting import write_report
 from efficient_nas.recipes.resuming import check_unchanged
 from efficient_nas.recipes.run import Run, load_run
-from efficient_nas.types import Result, Trial, derive_seed
+from efficient_nas.types import Result, Trial, TrialStatus, derive_seed
 
 
 def search(
@@ -157,6 +158,7 @@ def _run(config: Config, parts: Parts, folder: RunFolder, ledger: Ledger, observ
         with contextlib.closing(_executor(config, evaluation)) as executor:
             for arm in parts.make_controller:
                 _run_arm(arm, config, parts, executor, ledger, observer)
+        _note_limits(parts, ledger)
         run_finals(config, parts, folder, ledger, observer)
         run = load_run(folder.path)
         write_report(run)
@@ -229,6 +231,20 @@ def _next_free(parent: Path, name: str) -> Path:
 def _names(folder: Path) -> list[str]:
     with storage_errors(folder):
         return [item.name for item in folder.iterdir()] if folder.is_dir() else []
+
+
+def _note_limits(parts: Parts, ledger: Ledger) -> None:
+    """Says so if the search is over and nothing it found keeps the limits."""
+    trials = ledger.trials("main")
+    if feasible(trials, parts.objective):
+        return
+    completed = [trial for trial in trials if trial.status is TrialStatus.COMPLETED]
+    closest = min(completed, key=lambda trial: parts.objective.violation(trial.metrics))
+    found = ", ".join(f"{name} {closest.metrics[name]:.6g}" for name in parts.objective.limits)
+    asked = ", ".join(f"{name} {limit:.6g}" for name, limit in parts.objective.limits.items())
+    note = f"no trial keeps the limits ({asked}); closest is trial {closest.trial} with {found}"
+    if all(event["detail"] != note for event in ledger.events("limits")):
+        ledger.add_event("limits", note)
 
 
 def _note_versions(ledger: Ledger) -> None:

@@ -38,7 +38,7 @@ def trials(data: ReportData, scales: Scales) -> str:
         )
         note += f" Limits: {', '.join(bounds)}; hollow marks break one."
         if not (feasible(data, data.trials) & main_rows(data)).any():
-            note += " No trial of the main arm keeps them; its front is of those that miss them least."
+            note += " No trial of the main arm keeps them."
     if drawn.sum() < finished:
         note += (
             f" Drawn are {drawn.sum():,} of {finished:,} trials: every front and every finalist, "
