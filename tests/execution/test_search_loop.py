@@ -69,6 +69,21 @@ def test_interrupted_and_resumed_is_unbroken(
         assert search(path, InProcess(evaluate), snapshot_every=snapshots[1], **setting) == unbroken
 
 
+@pytest.mark.parametrize("snapshot_every", [1, 5, 100])
+@pytest.mark.parametrize("first", [{"trials": 10}, {"epochs": 18}, {"trials": 3}])
+def test_a_raised_budget_goes_on_as_if_it_had_been_so(
+    tmp_path: Path, first: dict[str, Any], snapshot_every: int
+) -> None:
+    setting: dict[str, Any] = {
+        "controller": "local_search",
+        "parallelism": 4,
+        "snapshot_every": snapshot_every,
+    }
+    unbroken = search(tmp_path / "a", trials=24, **setting)
+    assert unbroken.startswith(search(tmp_path / "b", budget=Budget(**first), **setting))
+    assert search(tmp_path / "b", trials=24, **setting) == unbroken
+
+
 def test_resume_computes_only_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "l"
     evaluate = evaluation(Noisy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -93,44 +93,37 @@ def run_arm(
             raise
 
 
+@dataclass
 class _Arm:
-    def __init__(
-        self,
-        arm: str,
-        space: SearchSpace,
-        controller: Controller,
-        objective: Objective,
-        executor: Executor,
-        ledger: Ledger,
-        seed: int,
-        budget: Budget,
-        parallelism: int,
-        schedule: Schedule | None,
-        snapshot_every: int,
-        on_trial: Observer | None,
-    ) -> None:
-        self.arm = arm
-        self.space = space
-        self.controller = controller
-        self.objective = objective
-        self.executor = executor
-        self.ledger = ledger
-        self.seed = seed
-        self.budget = budget
-        self.parallelism = parallelism
-        self.schedule = schedule
-        self.snapshot_every = snapshot_every
-        self.on_trial = on_trial
-        self.asked = 0
-        self.told = 0
-        self.completed = 0
-        self.epochs = 0.0
-        self.stage = -1 if schedule else 0
-        self.exhausted = False
-        self.in_flight: dict[int, tuple[Proposal, int]] = {}
-        self.finished = {trial.trial: trial for trial in ledger.trials(arm)}
+    """The loop's arguments, and where it stands.
+
+    in_flight: proposals asked and not told, with their stage. finished: committed trials that are not told.
+    """
+
+    arm: str
+    space: SearchSpace
+    controller: Controller
+    objective: Objective
+    executor: Executor
+    ledger: Ledger
+    seed: int
+    budget: Budget
+    parallelism: int
+    schedule: Schedule | None
+    snapshot_every: int
+    on_trial: Observer | None
+    asked: int = 0
+    told: int = 0
+    completed: int = 0
+    epochs: float = 0.0
+    exhausted: bool = False
+    in_flight: dict[int, tuple[Proposal, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stage = -1 if self.schedule else 0
+        self.finished = {trial.trial: trial for trial in self.ledger.trials(self.arm)}
         self.last_recorded = max(self.finished, default=-1)
-        self.began = time.monotonic() - ledger.elapsed(arm)
+        self.began = time.monotonic() - self.ledger.elapsed(self.arm)
 
     def run(self) -> str | None:
         while True:
@@ -181,17 +174,17 @@ class _Arm:
             raise SearchError(
                 f"arm {self.arm}: the controller proposed trial {proposal.trial}, expected {trial}"
             )
-        self.in_flight[trial] = (proposal, self.stage)
-        self.asked += 1
-        self.start(proposal)
+        self.start(proposal, self.stage)
 
     def open_stage(self, stage: int) -> None:
         if self.schedule is not None and stage != self.stage:
             self.controller.open_stage(self.schedule.space_of(stage))
             self.stage = stage
 
-    def start(self, proposal: Proposal) -> None:
+    def start(self, proposal: Proposal, stage: int) -> None:
         """Submits a proposal, or checks it against the ledger if its outcome is known already."""
+        self.in_flight[proposal.trial] = (proposal, stage)
+        self.asked += 1
         recorded = self.finished.get(proposal.trial)
         seed = derive_seed(self.seed, self.arm, "trial", proposal.trial)
         if recorded is None:
@@ -200,7 +193,7 @@ class _Arm:
         if (
             not np.array_equal(recorded.genotype, proposal.genotype)
             or recorded.origin != proposal.origin
-            or recorded.seed != seed
+            or (recorded.seed, recorded.stage) != (seed, stage)
         ):
             raise RunFolderError(
                 f"{self.ledger.path}: trial {proposal.trial} of arm {self.arm} does not repeat (recorded "
@@ -238,7 +231,8 @@ class _Arm:
         self.count(trial, result)
         if self.told == HOPELESS and not self.completed:
             raise SearchError(self.hopeless())
-        if self.told % self.snapshot_every == 0:
+        # At the end of a budget slots stay empty that a higher one would fill: no state to resume from.
+        if self.told % self.snapshot_every == 0 and self.asked - self.told == self.parallelism - 1:
             self.save()
 
     def result(self, trial: Trial, proposal: Proposal) -> Result:
@@ -282,7 +276,4 @@ class _Arm:
             self.count(trial, self.result(trial, Proposal(number, trial.genotype, trial.origin)))
         self.told = self.asked = snapshot.told
         for flying in snapshot.state["in_flight"]:
-            proposal = Proposal(self.asked, flying["genotype"], flying["origin"])
-            self.in_flight[self.asked] = (proposal, flying["stage"])
-            self.asked += 1
-            self.start(proposal)
+            self.start(Proposal(self.asked, flying["genotype"], flying["origin"]), flying["stage"])
