@@ -83,8 +83,8 @@ class Interrupting:
         return self.evaluate(job)
 
 
-def evaluation(evaluator: Any) -> Evaluation:
-    return Evaluation(partial(Candidate, SPACE), evaluator, (), ("accuracy", "latency_ms"))
+def evaluation(evaluator: Any, space: Space = SPACE) -> Evaluation:
+    return Evaluation(partial(Candidate, space), evaluator, (), ("accuracy", "latency_ms"))
 
 
 def search(

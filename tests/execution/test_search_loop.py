@@ -12,11 +12,20 @@ from execution_parts import SPACE, Interrupting, Noisy, evaluation, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from efficient_nas import controllers
+from efficient_nas import controllers, spaces
 from efficient_nas.errors import Interrupted, RunFolderError, SearchError
 from efficient_nas.execution import Budget, InProcess
 from efficient_nas.ledger import Ledger
+from efficient_nas.progressive import ProgressiveSchedule, Stage
 from efficient_nas.types import Job, Outcome, Result, Trial, TrialStatus, derive_seed
+
+
+class NewestFirst(InProcess):
+    """Returns the newest job first: another order of arrival than of trials."""
+
+    def wait(self) -> Outcome:
+        self._jobs.rotate(1)
+        return super().wait()
 
 
 def trials_of(path: Path) -> list[Trial]:
@@ -133,13 +142,6 @@ def test_the_order_of_asks_follows_the_slots(tmp_path: Path) -> None:
             log.extend(f"tell {r.trial}" for r in results)
             super().tell(results)
 
-    class NewestFirst(InProcess):
-        """Returns the newest job first: another order of arrival than of trials."""
-
-        def wait(self) -> Outcome:
-            self._jobs.rotate(1)
-            return super().wait()
-
     make = Logged(SPACE, 3)
     search(tmp_path / "l", NewestFirst(evaluation(Noisy())), make=make, trials=6, parallelism=3)
     first = ["ask 0", "ask 1", "ask 2", "tell 0", "ask 3", "tell 1", "ask 4", "tell 2", "ask 5"]
@@ -192,15 +194,29 @@ def test_an_exhausted_space_ends_the_arm(tmp_path: Path) -> None:
         assert event["detail"] == "every architecture of the space was tried after 81 trials"
 
 
-def test_an_exhausted_stage_opens_the_next(tmp_path: Path) -> None:
-    """The canonical classes of a stage may be fewer than the trials it was given."""
-    from efficient_nas.progressive import ProgressiveSchedule, Stage
+@pytest.mark.parametrize("snapshot_every", [1, 100])
+def test_an_exhausted_stage_opens_the_next(tmp_path: Path, snapshot_every: int) -> None:
+    """The architectures of a stage may be fewer than its genotypes, and than the trials it was given."""
+    space = spaces.create("nasbench201")
+    stages = [Stage(until=0.8, operations=("none", "skip_connect")), Stage(until=1.0)]
+    small = space.restrict(operations=("none", "skip_connect"))
+    distinct = len(set(small.canonical_bytes(small.enumerate())))
+    assert 3 < distinct < 16
 
-    stages = [Stage(until=0.5, max_depth=1, max_width=8, operations=("skip", "conv")), Stage(until=1.0)]
-    schedule = ProgressiveSchedule(SPACE, stages, 32)
-    search(tmp_path / "l", controller="random", trials=40, schedule=schedule, budget=Budget(trials=40))
-    trials = trials_of(tmp_path / "l")
-    assert [t.stage for t in trials] == [0] * 16 + [1] * 24  # also beyond the budget the stages were made for
+    def resume(path: Path, calls: int, make: controllers.Controller) -> bytes:
+        evaluate = Interrupting(evaluation(Noisy(), space), calls)
+        schedule = ProgressiveSchedule(space, stages, 20)
+        setting: dict[str, Any] = {"trials": 26, "snapshot_every": snapshot_every, "schedule": schedule}
+        return search(path, InProcess(evaluate), make=make, space=space, **setting)
+
+    unbroken = resume(tmp_path / "a", 26, controllers.create("local_search", space, 3))
+    # The second stage also serves the trials beyond the budget that the stages were made for.
+    expected = [0] * distinct + [1] * (26 - distinct)
+    assert [t.stage for t in trials_of(tmp_path / "a")] == expected
+    for calls in (distinct + 3, 4):
+        with pytest.raises(Interrupted):
+            resume(tmp_path / "b", calls, controllers.create("local_search", space, 3))
+    assert resume(tmp_path / "b", 26, controllers.create("local_search", space, 3)) == unbroken
 
 
 def test_budgets_in_epochs_and_seconds(tmp_path: Path) -> None:
@@ -213,6 +229,16 @@ def test_budgets_in_epochs_and_seconds(tmp_path: Path) -> None:
     assert 1 <= count <= 17
     search(path, slow, budget=Budget(seconds=0.3), parallelism=2)  # the clock goes on where it stopped
     assert len(trials_of(path)) == count
+
+
+def test_a_gap_in_the_ledger_is_filled_whatever_the_clock_says(tmp_path: Path) -> None:
+    """Killed after a later trial was committed: those before it were asked, too, so they count."""
+    evaluate = evaluation(Noisy())
+    with pytest.raises(Interrupted):
+        search(tmp_path / "l", NewestFirst(Interrupting(evaluate, 2)), parallelism=4)
+    assert [t.trial for t in trials_of(tmp_path / "l")] == [2, 3]
+    search(tmp_path / "l", budget=Budget(seconds=1e-9), parallelism=4)
+    assert [t.trial for t in trials_of(tmp_path / "l")] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("budget", [{}, {"trials": 0}, {"seconds": float("nan")}, {"epochs": -1}])
