@@ -56,6 +56,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, list[str]]] = [
     (TRAINED, {"controller": {"kind": "evolutoin"}}, "controller.kind: ", ["'evolutoin'", "nsga2"]),
     (TRAINED, {"control_arms": ["rnd"]}, "control_arms[0]: ", ["'rnd'", "local_search", "random"]),
     (TRAINED, {"control_arms": ["random", "random"]}, "control_arms[1]: ", ["repeat", "'random'"]),
+    (TRAINED, {"control_arms": ["main"]}, "control_arms[0]: ", ["'main'", "random"]),
     (TRAINED, {"task": {"dataset": "digitz"}}, "task.dataset: ", ["'digitz'", "cifar10", "'digits'?"]),
     (TRAINED, {"task": {}}, "task.dataset: ", ["is required", "digits"]),
     (TRAINED, {"evaluator": {"kind": "train"}}, "evaluator.kind: ", ["'train'", "tabular, trained"]),

@@ -77,7 +77,8 @@ def test_meta_snapshots_finalists_events(tmp_path: Path) -> None:
         ledger.save_finalist(2, 7, {"measured": {"latency_ms": float("inf")}})
         ledger.save_finalist(1, 5, {})
         ledger.add_event("space_exhausted", "all tried", "main", 9)
-        ledger.add_event("note", {"a": 1})
+        for _ in range(2):
+            ledger.add_event_once("note", {"a": 1})
     with Ledger.open(path) as ledger:
         assert ledger.meta("config") == {"seed": 2} and ledger.meta("nothing") is None
         snapshot = ledger.snapshot("main")

@@ -117,6 +117,8 @@ def test_dotted_names(tmp_path: Path) -> None:
         ({"space": {"name": "own_parts:nothing"}}, "space.name: 'own_parts:nothing' cannot be imported: "),
         ({"space": {"name": "no_such_module:x"}}, "space.name: 'no_such_module:x' cannot be imported: "),
         ({"space": {"name": "own_parts:BUILD"}}, "cannot be imported"),
+        ({"space": {"name": "own_parts:__name__"}}, "must be callable, it is str"),
+        ({"space": {"name": "builtins:iter"}}, "space: names something without a signature"),
         ({"space": {"name": "own_parts:score"}}, "space.candidate: is required"),
         ({"space": {"name": "own_parts:Stripes"}}, "space: must be a nas.spaces.Space, got Stripes"),
         ({"space": {"name": "own_parts:own_space", "depth": 3}}, "space.depth: unknown option (value 3)"),
@@ -131,7 +133,7 @@ def test_wrong_dotted_names(tmp_path: Path, section: dict[str, Any], message: st
     config = {"space": {"name": "own_parts:own_space"}, "task": {}, "budget": BUDGET, "controller": RANDOM}
     evaluator = {"evaluator": {"kind": "own_parts:Scores"}}
     with pytest.raises(ConfigError) as error:
-        allowed = ["own_parts", "no_such_module"]
+        allowed = ["own_parts", "no_such_module", "builtins"]
         nas.search({**config, **evaluator, **section}, output=tmp_path / "run", allow_imports=allowed)
     assert message in str(error.value) and not (tmp_path / "run").exists()
 

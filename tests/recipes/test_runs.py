@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import own_parts
 import pytest
 
 import efficient_nas as nas
+from efficient_nas.devices import OperatorTable
 from efficient_nas.errors import ConfigError, Interrupted, RunFolderError, SearchError, TrialFailed
 from efficient_nas.ledger import Ledger
 from efficient_nas.recipes.reporting import report_data, write_report
@@ -148,3 +150,33 @@ def test_reading_a_run_changes_nothing(tmp_path: Path) -> None:
     assert before == after
     with pytest.raises(RunFolderError, match="no such folder"):
         nas.load_run(tmp_path / "b")
+
+
+def test_a_table_of_another_machine_is_used_and_named(tmp_path: Path) -> None:
+    space = own_parts.own_space()
+    OperatorTable.for_space(space, (1, 8, 8), 10, seconds=0.2).save(tmp_path / "here.json")
+    stored = json.loads((tmp_path / "here.json").read_text())
+    config = {
+        **CONFIG,
+        "task": {"input_shape": [1, 8, 8]},
+        "objective": {"kind": "pareto", "maximize": ["accuracy"], "minimize": ["latency_ms"]},
+        "final": {"top": 1},
+    }
+    for device, name, note in (
+        ("cpu", "Phone 7", "latency is predicted for Phone 7, finalists are measured on "),
+        ("cuda:7", "Card", "finalist 1: measuring failed: device 'cuda:7'"),
+    ):
+        table = tmp_path / f"{name}.json"
+        table.write_text(
+            json.dumps({**stored, "device": {**stored["device"], "device": device, "name": name}})
+        )
+        result = nas.search(
+            {**config, "devices": [{"table": table}]},
+            tmp_path / name,
+            space=space,
+            evaluator=own_parts.score,
+        )
+        assert result.notes[0].startswith(note)
+        assert ("latency_ms" in result.finalists[0].measured) == (device == "cpu")
+        assert result.trials["latency_ms"].notna().all()
+        assert (result.path / "costs" / f"{name}.json").is_file()

@@ -40,6 +40,8 @@ class Trained:
     device: cpu or cuda[:N]. threads: torch's threads during a trial.
     """
 
+    metrics = ("accuracy", "loss", "epochs")
+
     def __init__(
         self,
         task: Task,

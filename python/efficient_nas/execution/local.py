@@ -67,7 +67,7 @@ class _Worker:
 
     def run(self, job: Job) -> None:
         self.job, self.started = job, time.monotonic()
-        with contextlib.suppress(BrokenPipeError):  # its death is noticed when it is read from
+        with contextlib.suppress(OSError):  # its death is noticed when it is read from
             self.connection.send(job)
 
     def seconds(self) -> float:
@@ -77,7 +77,7 @@ class _Worker:
     def stop(self) -> None:
         """Lets an idle worker leave, kills any other."""
         if self.ready and self.job is None:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(OSError):
                 self.connection.send(None)
             self.process.join(5)
         self.kill()

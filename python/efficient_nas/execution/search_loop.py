@@ -140,8 +140,7 @@ class _Arm:
         if not self.exhausted:
             return None
         note = f"every architecture of the space was tried after {self.told} trials"
-        if not any(event["arm"] == self.arm for event in self.ledger.events("space_exhausted")):
-            self.ledger.add_event("space_exhausted", note, self.arm, self.told)
+        self.ledger.add_event_once("space_exhausted", note, self.arm, self.told)
         return note
 
     def spent(self) -> bool:

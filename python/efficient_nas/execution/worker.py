@@ -35,7 +35,7 @@ def serve(connection: Connection) -> None:
         connection.send(SearchError(f"a worker process cannot load the evaluation: {error!r}"))
         return
     connection.send(READY)
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent is gone
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             job: Job | None = connection.recv()
             if job is None:

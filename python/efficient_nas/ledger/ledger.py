@@ -194,6 +194,13 @@ class Ledger:
             _now(),
         )
 
+    def add_event_once(
+        self, kind: str, detail: Any, arm: str | None = None, trial: int | None = None
+    ) -> None:
+        """`add_event`, unless the very event is there already: for what a resumed run would note again."""
+        if {"arm": arm, "trial": trial, "kind": kind, "detail": detail} not in self.events(kind):
+            self.add_event(kind, detail, arm, trial)
+
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """All events in order, as dicts with keys arm, trial, kind, detail; of one kind if given."""
         rows = self._read(

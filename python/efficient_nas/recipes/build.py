@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +16,11 @@ from efficient_nas.protocols import Controller, Evaluator
 from efficient_nas.recipes.config import Config, TableTask
 from efficient_nas.recipes.config_errors import shown, unknown
 from efficient_nas.recipes.names import Factory, resolve
-from efficient_nas.recipes.options import call, refuse
+from efficient_nas.recipes.options import call, parameters, refuse
 from efficient_nas.spaces import Candidate, Space
 from efficient_nas.types import Genotype
 
 EVALUATORS: dict[str, Factory] = {"tabular": Tabular, "trained": Trained}
-TRAINED_METRICS = ("accuracy", "loss", "epochs")
 SHAPES_TRIED = 16
 
 
@@ -161,7 +159,7 @@ def _task(
     elif name is not None:
         builtin: dict[str, Factory] = dict.fromkeys(datasets(), load_task)
         factory = resolve("task.dataset", "dataset", name, builtin, allow_imports)
-        own = inspect.signature(factory).parameters
+        own = parameters("task.dataset", factory)
         task = _task_of(
             call("task", factory, {k: v for k, v in options.items() if k in own}),
             {k: v for k, v in options.items() if k not in own},
@@ -217,9 +215,9 @@ def _evaluator(
     if kind == "trained":
         if task is None:
             raise ConfigError("evaluator.kind", f"trained needs task.dataset: {', '.join(datasets())}")
-        return call("evaluator", Trained, options, task=task), TRAINED_METRICS
+        return call("evaluator", Trained, options, task=task), Trained.metrics
     factory = resolve("evaluator.kind", "evaluator", kind, EVALUATORS, allow_imports)
-    wanted = inspect.signature(factory).parameters
+    wanted = parameters("evaluator.kind", factory)
     collaborators = {k: v for k, v in {"space": space, "task": task}.items() if k in wanted}
     return call("evaluator", factory, options, **collaborators), None
 
@@ -253,7 +251,7 @@ def _controllers(
     makers = {"main": partial(_make_controller, "controller", main, section.options, space)}
     for i, name in enumerate(config.control_arms):
         path = f"control_arms[{i}]"
-        if name in makers:
+        if name in config.control_arms[:i]:
             raise ConfigError(path, f"must not repeat, got {shown(name)} again")
         factory = resolve(path, "controller", name, builtin, allow_imports)
         makers[name] = partial(_make_controller, path, factory, {}, space)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from efficient_nas.errors import ConfigError
+from efficient_nas.evaluators import datasets
 from efficient_nas.recipes.config import Config, parse
 from efficient_nas.recipes.config_errors import shown
 from efficient_nas.recipes.config_files import apply_overrides, expand_variables, read_config
@@ -34,7 +35,9 @@ def _absolute_paths(fields: dict[str, Any]) -> dict[str, Any]:
     """Paths of tables and datasets do not depend on where a run is resumed from."""
     task, devices = fields.get("task"), fields.get("devices")
     if isinstance(task, dict):
-        fields["task"] = {k: _absolute(v) if k in {"table", "path"} else v for k, v in task.items()}
+        # What `path` is to a dataset of the user's own is not for us to know.
+        names = {"table", "path"} if task.get("dataset") in datasets() else {"table"}
+        fields["task"] = {k: _absolute(v) if k in names else v for k, v in task.items()}
     if isinstance(devices, list):
         fields["devices"] = [
             {k: _absolute(v) if k == "table" else v for k, v in device.items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from efficient_nas import export
-from efficient_nas.devices import OperatorTable, measure
+from efficient_nas.devices import OperatorTable, describe, measure
 from efficient_nas.errors import ExportError, TrialFailed
 from efficient_nas.evaluators import Tabular
 from efficient_nas.ledger import Ledger, RunFolder, storage_errors
@@ -28,6 +28,7 @@ def run_finals(config: Config, parts: Parts, folder: RunFolder, ledger: Ledger, 
     if known != [trial.trial for trial in chosen[: len(known)]]:
         ledger.clear_finalists()  # the budget was raised, and the front is another one
         known = []
+    _note_device(config, folder, ledger)
     for rank, trial in enumerate(chosen, start=1):
         if rank > len(known):
             record = _finalist(rank, trial, config, parts, folder, ledger, observer)
@@ -65,7 +66,10 @@ def _finalist(
         except (TrialFailed, RuntimeError, ValueError) as error:
             failed("training", error)
     if config.devices:
-        measured.update(_measure(config, parts, folder, module or candidate.architecture))
+        try:
+            measured.update(_measure(config, parts, folder, module or candidate.architecture))
+        except (RuntimeError, ValueError) as error:  # e.g. the table is of a device that is not here
+            failed("measuring", error)
     parities: list[Parity] = []
     if module is not None:
         target = folder.finalists / str(rank)
@@ -115,6 +119,16 @@ def _measure(config: Config, parts: Parts, folder: RunFolder, network: Any) -> d
         "spread_ms": result.spread_ms,
         "memory_bytes": float(result.memory_bytes),
     }
+
+
+def _note_device(config: Config, folder: RunFolder, ledger: Ledger) -> None:
+    """Notes, once, that a stored table is of another machine than the one that measures the finalists."""
+    here = describe()["name"]
+    for device in config.devices:
+        there = OperatorTable.load(table_path(folder, device)).device
+        note = f"latency is predicted for {there.get('name')}, finalists are measured on {here}"
+        if there.get("device") == "cpu" and there.get("name") != here:
+            ledger.add_event_once("device", note)
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

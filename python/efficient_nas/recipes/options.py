@@ -21,11 +21,11 @@ def call(path: str, factory: Callable[..., Any], options: Mapping[str, Any], **c
     Raises ConfigError for an unknown, missing or wrongly typed option, and for a ValueError or TypeError of
     the factory itself.
     """
-    parameters = inspect.signature(factory).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    accepted = parameters(path, factory)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
     known = {
         name: p
-        for name, p in parameters.items()
+        for name, p in accepted.items()
         if name not in collaborators and p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}
     }
     for name, value in options.items():
@@ -42,7 +42,15 @@ def call(path: str, factory: Callable[..., Any], options: Mapping[str, Any], **c
     except EfficientNasError:
         raise
     except (ValueError, TypeError, OSError) as error:
-        raise ConfigError(path, str(error)) from error
+        raise ConfigError(path, " ".join(str(error).split())) from error
+
+
+def parameters(path: str, factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a factory by name. Raises ConfigError if it does not say which it has."""
+    try:
+        return inspect.signature(factory).parameters
+    except (ValueError, TypeError) as error:
+        raise ConfigError(path, f"names something without a signature: {error}") from error
 
 
 def refuse(path: str, options: Mapping[str, Any]) -> None:

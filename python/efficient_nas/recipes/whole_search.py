@@ -243,8 +243,7 @@ def _note_limits(parts: Parts, ledger: Ledger) -> None:
     found = ", ".join(f"{name} {closest.metrics[name]:.6g}" for name in parts.objective.limits)
     asked = ", ".join(f"{name} {limit:.6g}" for name, limit in parts.objective.limits.items())
     note = f"no trial keeps the limits ({asked}); closest is trial {closest.trial} with {found}"
-    if all(event["detail"] != note for event in ledger.events("limits")):
-        ledger.add_event("limits", note)
+    ledger.add_event_once("limits", note)
 
 
 def _note_versions(ledger: Ledger) -> None:
@@ -252,8 +251,8 @@ def _note_versions(ledger: Ledger) -> None:
     began, now = ledger.meta("versions"), _versions()
     changed = [f"{name} {began.get(name)} to {now[name]}" for name in now if began.get(name) != now[name]]
     note = f"resumed with other versions: {', '.join(changed)}"
-    if changed and all(event["detail"] != note for event in ledger.events("versions")):
-        ledger.add_event("versions", note)
+    if changed:
+        ledger.add_event_once("versions", note)
 
 
 def _versions() -> dict[str, str]:
