@@ -51,7 +51,13 @@ class Interrupted(EfficientNasError):
         self.run_folder = run_folder
 
 
+def closest(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name most like a wrong one, or None where none resembles it."""
+    close = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.5)
+    return close[0] if close else None
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """` (did you mean x?)` for the allowed name closest to a wrong one, or an empty string."""
-    close = difflib.get_close_matches(name, sorted(allowed), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = closest(name, allowed)
+    return f" (did you mean {close}?)" if close is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sysconfig
 import time
@@ -49,16 +50,24 @@ def run_here(*arguments: str | Path) -> int:
 
 
 def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
-    """In a process group of its own, as a terminal would start it."""
-    return subprocess.Popen(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    """In a process group of its own and with Ctrl-C at work, as a terminal would start it.
+
+    A background job of a shell inherits SIGINT as ignored, and a search rightly keeps it so. A signal that is
+    handled here is back at its default in the new process.
+    """
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            cwd=cwd,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, inherited)
 
 
 def write_config(folder: Path, fields: dict[str, Any], name: str = "config.yaml") -> Path:

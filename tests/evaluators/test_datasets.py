@@ -35,7 +35,7 @@ def test_digits_are_the_real_ones_in_three_parts() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"dataset": "digit"}, "did you mean 'digits'"),
+        ({"dataset": "digit"}, "did you mean digits"),
         ({"dataset": "digits", "path": "x"}, "takes no path"),
         ({"dataset": "cifar10"}, "needs a path"),
         ({"dataset": "digits", "image_size": 16}, "image_size is for image_folder"),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from efficient_nas.controllers.options import check_float, check_int
 from efficient_nas.controllers.policy import LSTMPolicy
 from efficient_nas.controllers.population import order
 from efficient_nas.protocols import SearchSpace
+from efficient_nas.threads import fixed_threads
 from efficient_nas.types import Genotype, Result, derive_seed
 
 _SAMPLES = 8  # drawn at a time, until one is new
@@ -80,7 +80,7 @@ class Reinforce(Controller):
         }
 
     def propose(self, draws: Draws, known: KnownArchitectures) -> tuple[Genotype, str]:
-        with _one_thread():
+        with fixed_threads(1):
             for temperature in _TEMPERATURES:
                 samples = self._policy.sample(self.space, _SAMPLES, draws, temperature)
                 found = known.claim(samples)
@@ -93,7 +93,7 @@ class Reinforce(Controller):
         self._window.append(_Entry(result.genotype.copy(), values, float(result.violation), own))
         self._unused += 1
         if self._unused == self.batch_size:
-            with _one_thread():
+            with fixed_threads(1):
                 self._update()
             self._unused = 0
 
@@ -191,14 +191,3 @@ class _Adam:
         self._steps = int(state["steps"])
         for name, tensor in (("weights", self._weights), ("first", self._first), ("second", self._second)):
             tensor.copy_(torch.from_numpy(np.array(state[name], np.float32)))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: sums then have one order, and the work is too small to share."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from efficient_nas.threads import fixed_threads
+
 
 def resolve(device: str | torch.device) -> torch.device:
     """The torch device of a name. ValueError for a device that this build of torch or this machine lacks."""
@@ -50,24 +52,6 @@ def describe(device: str | torch.device = "cpu") -> dict[str, Any]:
 def usable_cores() -> int:
     """CPU cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_threads(threads: int) -> int:
-    """The number of threads, or a ValueError where it is no positive int."""
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads must be an int >= 1, got {threads!r}")
-    return threads
-
-
-@contextmanager
-def fixed_threads(threads: int) -> Iterator[None]:
-    """Runs the body with this number of torch threads and restores the caller's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(check_threads(threads))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from efficient_nas.devices.device import check_threads, quiet_measurement, resolve
+from efficient_nas.devices.device import quiet_measurement, resolve
 from efficient_nas.devices.memory import peak_memory_bytes
 from efficient_nas.devices.timing import time_call
 from efficient_nas.graph import Architecture
+from efficient_nas.threads import check_threads
 
 
 @dataclass(frozen=True, slots=True)

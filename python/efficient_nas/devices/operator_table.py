@@ -12,7 +12,7 @@ import numpy as np
 
 from efficient_nas.devices import table_file
 from efficient_nas.devices.calibration import Calibration, calibrate
-from efficient_nas.devices.device import describe, fixed_threads, quiet_measurement, resolve
+from efficient_nas.devices.device import describe, quiet_measurement, resolve
 from efficient_nas.devices.measurement import network_call
 from efficient_nas.devices.operators import Operator, all_operators, callable_of, operators_of
 from efficient_nas.devices.timing import Timing, time_in_turn
@@ -20,6 +20,7 @@ from efficient_nas.errors import TableError
 from efficient_nas.graph import Architecture
 from efficient_nas.protocols import Candidate
 from efficient_nas.spaces import Space
+from efficient_nas.threads import fixed_threads
 from efficient_nas.types import Metrics, derive_seed
 
 Progress = Callable[[int, int], None]

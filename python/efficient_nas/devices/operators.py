@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from efficient_nas import candidates
 from efficient_nas.devices.measurement import random_batch
 from efficient_nas.graph import Architecture, ArchNode
+from efficient_nas.graph.network import module_of
 
 
 class Operator(NamedTuple):
@@ -83,16 +83,7 @@ def callable_of(operator: Operator, batch_size: int, device: torch.device) -> Ca
         share, rest = divmod(node.output_channels, operator.inputs)
         parts = [images(share + (i < rest)) for i in range(operator.inputs)]
         return lambda: torch.cat(parts, dim=1)
-    module: nn.Module = candidates.create(
-        node.operation,
-        node.input_channels,
-        node.output_channels,
-        stride=node.stride,
-        kernel_size=node.kernel_size,
-        expansion=node.expansion,
-        affine=node.affine,
-        in_features=node.input_channels * height * width if node.operation == "linear" else None,
-    )
+    module = module_of(node, (node.input_channels, height, width))
     module = module.to(device).eval()
     x = images(node.input_channels)
     return lambda: module(x)

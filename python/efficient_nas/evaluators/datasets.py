@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from efficient_nas.errors import nearest
 from efficient_nas.evaluators.augmentation import Augmentation
 from efficient_nas.evaluators.image_folder import read_image_folder
 from efficient_nas.evaluators.splits import Split, TensorSplit
@@ -51,8 +51,7 @@ def load_task(
     ValueError or FileNotFoundError for wrong arguments, missing or damaged files.
     """
     if dataset not in _DATASETS:
-        near = difflib.get_close_matches(str(dataset), _DATASETS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(str(dataset), _DATASETS)
         raise ValueError(f"dataset must be one of {', '.join(_DATASETS)}, got {dataset!r}{hint}")
     if (path is None) != (dataset == "digits"):
         need = "takes no path" if dataset == "digits" else "needs a path"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from efficient_nas.devices.device import fixed_threads
+from efficient_nas.threads import fixed_threads
 
 
 @contextmanager

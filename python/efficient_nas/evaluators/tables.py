@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import gzip
 import zipfile
 import zlib
@@ -15,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from efficient_nas.errors import TableError
+from efficient_nas.errors import TableError, nearest
 
 Columns: TypeAlias = dict[str, npt.NDArray[Any]]
 """Columns by name, each [n]; an NPZ file may also hold genotypes as [n, num_choices]."""
@@ -52,10 +51,9 @@ def column(
     """The named column; a TableError that gives the nearest name and all names where it is missing."""
     if name in columns:
         return columns[name]
-    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
     raise TableError(
-        f"table: {path} has no column {name!r} ({role}){hint} Columns: {', '.join(map(repr, columns))}"
+        f"table: {path} has no column {name!r} ({role}){nearest(name, columns)}; "
+        f"columns: {', '.join(map(repr, columns))}"
     )
 
 
@@ -71,8 +69,7 @@ def as_numbers(cells: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def _nearest_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f" (there is no folder {path.parent})"
-    near = difflib.get_close_matches(path.name, sorted(p.name for p in path.parent.iterdir()), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return nearest(path.name, (p.name for p in path.parent.iterdir()))
 
 
 def _read_csv(path: Path) -> Columns:

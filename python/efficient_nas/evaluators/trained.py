@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from efficient_nas.devices.device import check_threads, resolve
+from efficient_nas.devices.device import resolve
 from efficient_nas.errors import TrialFailed
 from efficient_nas.evaluators.checks import integer, number
 from efficient_nas.evaluators.isolation import isolated
@@ -20,6 +20,7 @@ from efficient_nas.evaluators.tasks import Task
 from efficient_nas.evaluators.training import EpochCallback, Training, accuracy_and_loss, place
 from efficient_nas.graph import Architecture
 from efficient_nas.protocols import Candidate
+from efficient_nas.threads import check_threads
 from efficient_nas.types import Metrics, derive_seed
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from efficient_nas.errors import Interrupted, RunFolderError, SearchError, SpaceExhausted
-from efficient_nas.execution.threads import one_torch_thread
 from efficient_nas.ledger import Ledger
 from efficient_nas.protocols import Controller, Executor, Objective, Schedule, SearchSpace
+from efficient_nas.threads import fixed_threads
 from efficient_nas.types import Job, Outcome, Proposal, Result, Trial, TrialStatus, derive_seed
 
 HOPELESS = 10
@@ -81,7 +81,7 @@ def run_arm(
         snapshot_every,
         on_trial,
     )
-    with one_torch_thread():
+    with fixed_threads(1):
         try:
             loop.restore()
             return loop.run()

@@ -58,7 +58,7 @@ class DAGNetwork(nn.Module):
         self.output = next(i for i, node in enumerate(nodes) if node.operation == "output")
         self.output_shape = shapes[self.output]
         self.operations = nn.ModuleDict(
-            {str(i): _module(nodes[i], shapes[sources[i][0]]) for i in order if _computes(nodes[i])}
+            {str(i): module_of(nodes[i], shapes[sources[i][0]]) for i in order if _computes(nodes[i])}
         )
         readers = Counter(s for i in order for s in sources[i] if alive[s])
         self.steps: list[Step] = []
@@ -107,7 +107,8 @@ def _computes(node: ArchNode) -> bool:
     return not identity and node.operation in candidates.operations()
 
 
-def _module(node: ArchNode, received: tuple[int, int, int]) -> nn.Module:
+def module_of(node: ArchNode, received: tuple[int, int, int]) -> nn.Module:
+    """The torch module of one node, which receives images of shape `received` (C, H, W)."""
     return candidates.create(
         node.operation,
         node.input_channels,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from efficient_nas.errors import nearest
 from efficient_nas.graph.node import ArchNode
 
 FORMAT = "efficient-nas/architecture"
@@ -81,9 +81,7 @@ def _object(
         _fail(f"{where} must be an object, got {_shown(value)}")
     for name in value:
         if name not in required | optional:
-            near = get_close_matches(name, required | optional, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            _fail(f"{where} has an unknown field {_shown(name)}{hint}")
+            _fail(f"{where} has an unknown field {_shown(name)}{nearest(name, required | optional)}")
     for name in sorted(required - value.keys()):
         _fail(f"{where} lacks the field {name!r}")
     return value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import pydantic
 
-from efficient_nas.errors import ConfigError
+from efficient_nas.errors import ConfigError, closest
 
 
 def field_path(parts: Iterable[int | str]) -> str:
@@ -29,8 +28,10 @@ def shown(value: Any) -> str:
 def choose(name: Any, known: Iterable[str]) -> str:
     """`allowed: a, b; did you mean 'a'?`, with the nearest known name if there is one."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    return f"allowed: {', '.join(names) or 'none'}" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = closest(str(name), names)
+    return f"allowed: {', '.join(names) or 'none'}" + (
+        f"; did you mean {near!r}?" if near is not None else ""
+    )
 
 
 def unknown(path: str, what: str, name: Any, known: Iterable[str]) -> ConfigError:
