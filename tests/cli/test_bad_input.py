@@ -107,7 +107,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, list[str]]] = [
     (TABLE, {**stages({"until": 1.0}), "budget": {"seconds": 3}}, "progressive: ", ["budget.trials"]),
     (TABLE, {"budget": {"epochs": 9}}, "budget.epochs: ", ["reports no epochs", "trials or seconds"]),
     # tables
-    (TABLE, {"task": {"table": "god.csv", "metric": "val"}}, "task.table: ", ["god.csv", "'good.csv'?"]),
+    (TABLE, {"task": {"table": "god.csv", "metric": "val"}}, "task.table: ", ["god.csv", "did you mean good.csv?"]),
     (TABLE, {"task": {"table": "words.json", "metric": "val"}}, "task.table: ", ["words.json", ".csv"]),
     (TABLE, {"task": {"table": "empty.csv", "metric": "val"}}, "task.table: ", ["empty.csv", "empty"]),
     (TABLE, {"task": {"table": "header.csv", "metric": "val"}}, "task.table: ", ["header.csv", "no rows"]),
@@ -117,7 +117,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, list[str]]] = [
     (TABLE, {"task": {"table": "foreign.csv", "metric": "val"}}, "task.table: ", ["row 1", "options: 3, 5"]),
     (TABLE, {"task": {"table": "nan.csv", "metric": "val"}}, "task.table: ", ["'val'", "no finite number"]),
     (TABLE, {"task": {"table": "percent.csv", "metric": "val"}}, "task.table: ", ["93.5", "scale: 0.01"]),
-    (TABLE, {"task": {"table": "good.csv", "metric": "vel"}}, "task.table: ", ["'vel'", "'val'?"]),
+    (TABLE, {"task": {"table": "good.csv", "metric": "vel"}}, "task.table: ", ["'vel'", "did you mean val?"]),
     (TABLE, {"task": {"table": "good.csv", "metric": "val", "report": ["test"]}}, "task.table: ", ["'test'"]),
     (TABLE, {"task": {"table": "${NO_SUCH_VARIABLE}/x"}}, "task.table: ", ["'NO_SUCH_VARIABLE' is not set"]),
     (TABLE, {"devices": [{"table": "none.json"}]}, "devices[0].table: ", ["none.json"]),
