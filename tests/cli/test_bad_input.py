@@ -107,7 +107,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, list[str]]] = [
     (TABLE, {**stages({"until": 1.0}), "budget": {"seconds": 3}}, "progressive: ", ["budget.trials"]),
     (TABLE, {"budget": {"epochs": 9}}, "budget.epochs: ", ["reports no epochs", "trials or seconds"]),
     # tables
-    (TABLE, {"task": {"table": "god.csv", "metric": "val"}}, "task.table: ", ["god.csv", "did you mean good.csv?"]),
+    (TABLE, {"task": {"table": "god.csv", "metric": "val"}}, "task.table: ", ["god.csv", "mean good.csv?"]),
     (TABLE, {"task": {"table": "words.json", "metric": "val"}}, "task.table: ", ["words.json", ".csv"]),
     (TABLE, {"task": {"table": "empty.csv", "metric": "val"}}, "task.table: ", ["empty.csv", "empty"]),
     (TABLE, {"task": {"table": "header.csv", "metric": "val"}}, "task.table: ", ["header.csv", "no rows"]),
