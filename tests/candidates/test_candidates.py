@@ -14,7 +14,7 @@ from torch.nn import functional
 from efficient_nas import candidates
 
 SHAPED = ("conv", "conv_bn", "conv_bn_relu", "mbconv")
-KEEPS = ("max_pool_3x3", "avg_pool_3x3", "bn_relu", "global_avg_pool")
+KEEPS = ("max_pool_3x3", "avg_pool_3x3", "bn_relu", "global_avg_pool", "gate")
 
 
 def make(operation: str, stride: int = 1, channels: tuple[int, int] = (4, 6), **options: Any) -> nn.Module:
@@ -34,7 +34,7 @@ def make(operation: str, stride: int = 1, channels: tuple[int, int] = (4, 6), **
 def test_sides_are_divided_by_the_stride_and_rounded_up(
     operation: str, stride: int, size: tuple[int, int]
 ) -> None:
-    if (operation, stride) in {("factorized_reduce", 1), ("bn_relu", 2)}:
+    if (operation, stride) in {("factorized_reduce", 1), ("bn_relu", 2), ("gate", 2)}:
         return
     module = make(operation, stride).eval()
     x = torch.randn(2, 4, *size)
@@ -50,6 +50,8 @@ def test_gradients_reach_every_parameter(operation: str) -> None:
     torch.manual_seed(0)
     stride = 2 if operation == "factorized_reduce" else 1
     module = make(operation, stride)
+    if operation == "gate":
+        nn.init.ones_(module.get_parameter("scale"))
     x = torch.randn(3, 4, 1, 1) if operation == "linear" else torch.randn(3, 4, 6, 6)
     x.requires_grad_()
     (module(x) * torch.randn_like(module(x))).sum().backward()
@@ -76,6 +78,19 @@ def test_factorized_reduce_reads_both_pixel_grids_and_pads_odd_sides() -> None:
 def test_average_pool_leaves_padding_out_of_its_count() -> None:
     module = candidates.create("avg_pool_3x3", 2, 2, stride=2)
     torch.testing.assert_close(module(torch.ones(1, 2, 5, 5)), torch.ones(1, 2, 3, 3))
+
+
+def test_a_fresh_gate_is_closed_and_its_scale_learns() -> None:
+    module = candidates.create("gate", 3, 3)
+    x = torch.randn(2, 3, 4, 5)
+    y = module(x)
+    assert torch.equal(y, torch.zeros_like(x))
+    y.sum().backward()
+    scale = module.get_parameter("scale")
+    torch.testing.assert_close(scale.grad, x.sum((0, 2, 3)))
+    with torch.no_grad():
+        scale.copy_(torch.tensor([1.0, -2.0, 0.5]))
+    torch.testing.assert_close(module(x), torch.stack([x[:, 0], -2 * x[:, 1], x[:, 2] / 2], dim=1))
 
 
 @pytest.mark.parametrize(("stride", "channels"), [(1, (4, 4)), (1, (4, 6)), (2, (4, 6))])

@@ -143,6 +143,8 @@ def node_steps(node: ArchNode, shape: Shape) -> Iterator[tuple[Sequence[int], Sh
         case "linear":
             features = channels * shape[1] * shape[2]
             yield step([0], (out, 1, 1), features * out, features * out + out)
+        case "gate":
+            yield step([0], shape, 0, channels)
 
 
 def costs(arch: Architecture) -> dict[str, int]:

@@ -61,9 +61,10 @@ EVERY = (
     ("concat", {}),
     ("linear", {}),
     ("global_avg_pool", {}),
+    ("gate", {}),
 )
-KEEPS_CHANNELS = {"sum", "avg_pool_3x3", "max_pool_3x3", "bn_relu", "global_avg_pool", "concat"}
-FIXED_STRIDE = {"sum", "bn_relu", "concat", "linear", "global_avg_pool", "factorized_reduce"}
+KEEPS_CHANNELS = {"sum", "avg_pool_3x3", "max_pool_3x3", "bn_relu", "global_avg_pool", "concat", "gate"}
+FIXED_STRIDE = {"sum", "bn_relu", "concat", "linear", "global_avg_pool", "factorized_reduce", "gate"}
 
 
 @st.composite

@@ -27,6 +27,7 @@ CELL_OPERATIONS = (
     ("avg_pool_3x3", 1),
     ("resnet_basic_block", 1),
     ("bn_relu", 1),
+    ("gate", 1),
     ("sum", 1),
     ("skip_connect", 2),
     ("factorized_reduce", 2),

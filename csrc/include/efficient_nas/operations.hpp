@@ -39,6 +39,7 @@ enum class Operation : std::uint8_t {
     kMBConv,
     kGlobalAvgPool,
     kLinear,
+    kGate,
 };
 
 enum class StrideRule : std::uint8_t { kOne, kTwo, kOneOrTwo };
@@ -52,7 +53,7 @@ struct OperationTraits {
 };
 
 // In the order of Operation.
-inline constexpr std::array<OperationTraits, 23> kOperations{{
+inline constexpr std::array<OperationTraits, 24> kOperations{{
     {.name = "input", .stride = StrideRule::kOne, .equal_channels = true},
     {.name = "output", .stride = StrideRule::kOne, .equal_channels = true},
     {.name = "none"},
@@ -76,6 +77,7 @@ inline constexpr std::array<OperationTraits, 23> kOperations{{
     {.name = "mbconv", .takes_kernel_size = true, .takes_expansion = true},
     {.name = "global_avg_pool", .stride = StrideRule::kOne, .equal_channels = true},
     {.name = "linear", .stride = StrideRule::kOne},
+    {.name = "gate", .stride = StrideRule::kOne, .equal_channels = true},
 }};
 
 inline const OperationTraits& traits(Operation operation) {

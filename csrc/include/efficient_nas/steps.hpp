@@ -225,6 +225,9 @@ class Steps {
                 push({.shape = {channels, 1, 1}, .macs = macs, .params = checked_add(macs, channels)});
                 break;
             }
+            case Operation::kGate:
+                push({.shape = input_, .params = channels});
+                break;
         }
     }
 

@@ -111,6 +111,21 @@ class GlobalAvgPool(nn.Module):
         return x.mean((2, 3), keepdim=True)
 
 
+class Gate(nn.Module):
+    """The input times one learnable scale a channel, which starts at 0: a new connection that changes nothing.
+
+    ReZero (Bachlechner et al. 2020, arXiv:2003.04887) and SkipInit (De & Smith 2020, arXiv:2002.10444), which
+    have one scale a layer.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale[:, None, None]
+
+
 class Classifier(nn.Module):
     """A linear layer with bias on the flattened input: [N, output_channels, 1, 1]."""
 

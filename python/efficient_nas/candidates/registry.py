@@ -10,6 +10,7 @@ from torch import nn
 from efficient_nas.candidates.blocks import (
     Classifier,
     FactorizedReduce,
+    Gate,
     GlobalAvgPool,
     MBConv,
     ResNetBasicBlock,
@@ -108,6 +109,7 @@ _OPERATIONS: dict[str, Operation] = {
     ),
     "global_avg_pool": Operation(lambda s: GlobalAvgPool(), strides=(1,), keeps_channels=True),
     "linear": Operation(lambda s: Classifier(s.in_features, s.output_channels), strides=(1,)),
+    "gate": Operation(lambda s: Gate(s.input_channels), strides=(1,), keeps_channels=True),
 }
 _SKIP = {
     1: Operation(lambda s: nn.Identity(), strides=(1,), keeps_channels=True),

@@ -35,6 +35,7 @@ PREFIXES = {
     "avg_pool": "pooling",
     "skip_connect": "shortcut",
     "factorized_reduce": "shortcut",
+    "gate": "shortcut",
     "resnet": "block",
     "sum": "join",
     "concat": "join",
