@@ -112,7 +112,7 @@ class GlobalAvgPool(nn.Module):
 
 
 class Gate(nn.Module):
-    """The input times one learnable scale a channel, which starts at 0: a new connection that changes nothing.
+    """The input times one learnable scale a channel; it starts at 0, so a new connection changes nothing.
 
     ReZero (Bachlechner et al. 2020, arXiv:2003.04887) and SkipInit (De & Smith 2020, arXiv:2002.10444), which
     have one scale a layer.
