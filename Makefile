@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find csrc python CMakeLists.txt -type f -not -path '*/__pycache__/*' -not -name '*.so')
-CXX_SOURCES := $(shell find csrc tests/cpp -name '*.hpp' -o -name '*.h' -o -name '*.cpp' 2>/dev/null)
+CXX_SOURCES := $(shell find csrc tests/cpp examples -name '*.hpp' -o -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
 .PHONY: demo test lint format clean
 
