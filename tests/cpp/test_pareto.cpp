@@ -136,24 +136,25 @@ TEST(ranking_puts_violations_and_failures_behind) {
 
 TEST(hypervolume_equals_counting_cells) {
     RandomStream random(5, 0);
-    for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 6u})
-        for (const std::size_t n : {0u, 1u, 2u, 8u, 20u}) {
-            constexpr std::size_t kSide = 4;  // values are integers, the reference is kSide everywhere
+    for (const std::size_t m : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u})
+        for (const std::size_t n : {0u, 1u, 2u, 8u, 20u, 60u}) {
+            // Values are integers, the reference is `side` everywhere.
+            const std::size_t side = m < 5 ? 8 : m < 7 ? 4 : 3;
             std::vector<double> values(n * m);
-            for (double& value : values) value = static_cast<double>(random.below(kSide + 2));
+            for (double& value : values) value = static_cast<double>(random.below(side + (m < 5 ? 2 : 0)));
             std::size_t cells = 1, covered = 0;
-            for (std::size_t k = 0; k < m; ++k) cells *= kSide;
+            for (std::size_t k = 0; k < m; ++k) cells *= side;
             for (std::size_t cell = 0; cell < cells; ++cell) {
                 bool inside = false;
                 for (std::size_t i = 0; i < n && !inside; ++i) {
                     inside = true;
                     std::size_t rest = cell;
-                    for (std::size_t k = 0; k < m; ++k, rest /= kSide)
-                        inside = inside && values[i * m + k] <= static_cast<double>(rest % kSide);
+                    for (std::size_t k = 0; k < m; ++k, rest /= side)
+                        inside = inside && values[i * m + k] <= static_cast<double>(rest % side);
                 }
                 covered += inside;
             }
-            const std::vector<double> reference(m, kSide);
+            const std::vector<double> reference(m, static_cast<double>(side));
             CHECK(hypervolume(values.data(), n, m, reference.data()) == static_cast<double>(covered));
         }
 }

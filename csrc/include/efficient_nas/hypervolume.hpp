@@ -2,10 +2,9 @@
 // minimised.
 //
 // Points are handled as boxes [0, extent] with extent = reference - value > 0, so the volume is that of the
-// union. Two objectives: a sweep. Three: HV3D (Fonseca, Paquete and Lopez-Ibanez 2006), O(n log n). Four: a
-// sweep of sweeps in the manner of HV4D (Guerreiro, Fonseca and Emmerich 2012), O(n^2 log n). More: the
-// exclusive volumes of WFG (While, Bradstreet and Barone 2012) in the order of the last objective, so that
-// each limit set has one objective less.
+// union. Two objectives: a sweep. Three: HV3D (Fonseca, Paquete and Lopez-Ibanez 2006), O(n log n). Four to
+// eight: CellVolume. More: the exclusive volumes of WFG (While, Bradstreet and Barone 2012) in the order of
+// the last objective, so that each limit set has one objective less.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "efficient_nas/box_volume.hpp"
+#include "efficient_nas/cell_volume.hpp"
 
 namespace efficient_nas {
 
@@ -44,7 +44,11 @@ inline double union_volume(const Boxes& boxes) {
     if (m == 1) return volume_1d(boxes);
     if (m == 2) return volume_2d(boxes.sorted_by(0));
     if (m == 3) return volume_3d(boxes.sorted_by(2));
-    if (m == 4) return Sweep4d().volume(boxes.sorted_by(3));
+    if (m == 4) return CellVolume<4>().volume(boxes);
+    if (m == 5) return CellVolume<5>().volume(boxes);
+    if (m == 6) return CellVolume<6>().volume(boxes);
+    if (m == 7) return CellVolume<7>().volume(boxes);
+    if (m == 8) return CellVolume<8>().volume(boxes);
 
     // A box adds what the longer ones leave free; cut to the box, they all share its last extent.
     const Boxes sorted = without_covered(boxes).sorted_by(m - 1);

@@ -16,8 +16,9 @@ def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, maximize: Maxim
     with a NaN. The result is infinite if a row is infinitely better. ValueError for a reference that is not
     finite.
 
-    Two objectives: a sweep. Three: HV3D (Fonseca et al. 2006), O(n log n). Four: a sweep of sweeps in the
-    manner of HV4D (Guerreiro et al. 2012), O(n^2 log n). More: WFG (While et al. 2012), exponential in m.
+    Two objectives: a sweep. Three: HV3D (Fonseca et al. 2006), O(n log n). Four to eight: cells, simplified
+    as in Chan 2013 and cut at the largest box in them, as in quick hypervolume (Russo and Francisco 2014).
+    More: WFG (While et al. 2012). From four on, the time grows steeply with m.
     """
     array, signs = minimised("hypervolume", values, maximize)
     bound = as_float64("hypervolume", "reference", reference, "[m]")
