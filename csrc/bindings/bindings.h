@@ -10,5 +10,6 @@ void export_cells(nb::module_& module);
 void export_pareto(nb::module_& module);
 void export_evolution(nb::module_& module);
 void export_graph(nb::module_& module);
+void export_labelled_dag(nb::module_& module);
 void export_rng(nb::module_& module);
 void export_space(nb::module_& module);

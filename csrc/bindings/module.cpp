@@ -8,6 +8,7 @@ NB_MODULE(_core, module) {
     export_cells(module);
     export_pareto(module);
     export_graph(module);
+    export_labelled_dag(module);
     export_rng(module);
     export_space(module);
     export_evolution(module);

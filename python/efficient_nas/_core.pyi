@@ -86,6 +86,20 @@ class Graph:
     @property
     def received_shapes(self) -> list[tuple[int, int, int]]: ...
 
+# bind_labelled_dag.cpp
+def dag_canonical_bytes(
+    adjacency: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int32],
+    sizes: npt.NDArray[np.int64] | None,
+    prune: bool,
+) -> list[bytes]: ...
+def dag_canonical_hash(
+    adjacency: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int32],
+    sizes: npt.NDArray[np.int64] | None,
+    prune: bool,
+) -> npt.NDArray[np.uint64]: ...
+
 # bind_rng.cpp
 def random_u64(seed: int, stream: int, n: int) -> npt.NDArray[np.uint64]: ...
 

@@ -9,7 +9,6 @@
 #include <numeric>
 #include <span>
 
-#include "efficient_nas/fingerprints.hpp"
 #include "efficient_nas/partition.hpp"
 #include "efficient_nas/simplified_graph.hpp"
 
@@ -31,8 +30,10 @@ class CanonicalLabelling {
     template <class T>
     using PerTerm = typename Storage::template PerTerm<T>;
 
-    CanonicalLabelling(const SimplifiedGraph<Storage>& graph, const Fingerprints<Storage>& fingerprints)
-        : graph_(graph), partition_(graph, fingerprints) {
+    // order: of the vertices as far as it is known, with ties (Fingerprints). Its cells keep their places.
+    template <class Order>
+    CanonicalLabelling(const SimplifiedGraph<Storage>& graph, const Order& order)
+        : graph_(graph), partition_(graph, order) {
         depth_of_.resize(graph.size());
         std::fill(depth_of_.begin(), depth_of_.end(), kNone);
         if (partition_.discrete())

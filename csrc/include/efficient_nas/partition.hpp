@@ -7,7 +7,6 @@
 #include <span>
 #include <utility>
 
-#include "efficient_nas/fingerprints.hpp"
 #include "efficient_nas/rng.hpp"
 #include "efficient_nas/simplified_graph.hpp"
 
@@ -23,9 +22,10 @@ class Partition {
     template <class T>
     using PerVertex = typename Storage::template PerVertex<T>;
 
-    // Refines the cells of equal fingerprints, in ascending order of fingerprints.
-    Partition(const SimplifiedGraph<Storage>& graph, const Fingerprints<Storage>& fingerprints)
-        : graph_(graph) {
+    // Refines the cells of tied vertices. Which vertices are tied, and the order of the cells, must depend
+    // only on the graph up to isomorphism: see Fingerprints.
+    template <class Order>
+    Partition(const SimplifiedGraph<Storage>& graph, const Order& order) : graph_(graph) {
         collect_consumers();
         const std::size_t n = graph.size();
         for (auto* array : {&vertex_at_, &position_, &cell_, &length_, &hits_}) array->resize(n);
@@ -38,8 +38,8 @@ class Partition {
         std::fill(queued_.begin(), queued_.end(), 0);
         std::uint32_t cell = 0;
         for (std::uint32_t i = 0; i < n; ++i) {
-            const std::uint32_t vertex = fingerprints.ordered(i);
-            if (i == 0 || !fingerprints.tied(i - 1)) {
+            const std::uint32_t vertex = order.ordered(i);
+            if (i == 0 || !order.tied(i - 1)) {
                 cell = i;
                 length_[cell] = 0;
                 ++cells_;

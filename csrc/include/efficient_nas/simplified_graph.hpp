@@ -133,6 +133,9 @@ class SimplifiedGraph {
         return single ? sum : add_vertex(type, sum);
     }
 
+    // A vertex as it is, in a graph that is simplified already: whatever else is there and reads it.
+    void add(std::uint32_t type, const SumType& sum) { push_vertex(expression_hash(type, sum), type, sum); }
+
     // The output, which makes the graph complete: vertices that do not reach it are dropped.
     void finish(std::uint32_t type, const SumType& sum) {
         add_vertex(type, sum);
@@ -157,16 +160,22 @@ class SimplifiedGraph {
         std::uint32_t type, count;
     };
 
-    SumType add_vertex(std::uint32_t type, const SumType& sum) {
+    std::uint64_t expression_hash(std::uint32_t type, const SumType& sum) const {
         std::uint64_t hash = mix64(type);
         for (const TermType& term : sum)
             hash += mix64(vertices_[term.vertex].hash + edge_code(term.multiplicity));
-        hash = mix64(hash);
+        return mix64(hash);
+    }
+
+    void push_vertex(std::uint64_t hash, std::uint32_t type, const SumType& sum) {
+        vertices_.push_back({hash, terms_.size(), type, static_cast<std::uint32_t>(sum.size())});
+        for (const TermType& term : sum) terms_.push_back(term);
+    }
+
+    SumType add_vertex(std::uint32_t type, const SumType& sum) {
+        const std::uint64_t hash = expression_hash(type, sum);
         const std::size_t vertex = kind_ == CanonicalKind::kExpression ? find(hash, type, sum) : size();
-        if (vertex == size()) {
-            vertices_.push_back({hash, terms_.size(), type, static_cast<std::uint32_t>(sum.size())});
-            for (const TermType& term : sum) terms_.push_back(term);
-        }
+        if (vertex == size()) push_vertex(hash, type, sum);
         SumType value;
         value.push_back({static_cast<std::uint32_t>(vertex), typename Storage::Multiplicity{1}});
         return value;

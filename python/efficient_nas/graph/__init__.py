@@ -2,4 +2,6 @@
 
 from efficient_nas.graph.architecture import Architecture as Architecture
 from efficient_nas.graph.architecture import operations as operations
+from efficient_nas.graph.labelled_dags import dag_canonical_bytes as dag_canonical_bytes
+from efficient_nas.graph.labelled_dags import dag_canonical_hash as dag_canonical_hash
 from efficient_nas.graph.node import ArchNode as ArchNode
