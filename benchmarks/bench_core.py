@@ -16,7 +16,7 @@ import numpy as np
 
 from efficient_nas import spaces
 from efficient_nas.spaces import Space
-from graph_topics import graphs
+from graph_topics import graphs, labelled_dags
 from harness import Timing, header, measure, ratio, table
 from pareto_topics import evolution, hypervolume, nondominated_sort
 from search_topics import controller_overhead, ledger
@@ -112,6 +112,7 @@ TOPICS: list[Callable[[int], str]] = [
     genotypes,
     architectures,
     graphs,
+    labelled_dags,
     nondominated_sort,
     hypervolume,
     evolution,

@@ -21,7 +21,7 @@ from efficient_nas import devices
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_SECONDS = 0.01  # a shorter call is repeated within a sample until it takes this long
-PACKAGES = ("efficient-nas", "numpy", "torch", "nanobind_backend", "pymoo", "moocore")
+PACKAGES = ("efficient-nas", "numpy", "torch", "nanobind_backend", "pymoo", "moocore", "pynauty", "networkx")
 
 
 @dataclass(frozen=True)
