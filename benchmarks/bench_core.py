@@ -1,24 +1,20 @@
-"""Speed of the native core on one core: genotypes, architectures, fronts, controllers, ledger.
+"""Speed of the native core on one core: genotypes, architectures, graphs, controllers, ledger.
 
-    python benchmarks/bench_core.py [--only TOPIC ...] [--rounds N] [--output FILE]
-
-Each topic is a function of TOPICS that returns a Markdown section.
+python benchmarks/bench_core.py [--only TOPIC ...] [--rounds N] [--output FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
+from command_line import Topic, run_topics
 from efficient_nas import spaces
 from efficient_nas.spaces import Space
-from graph_topics import graphs, labelled_dags
-from harness import Timing, header, measure, ratio, table
-from pareto_topics import evolution, hypervolume, nondominated_sort
+from graph_topics import graphs
+from harness import Timing, measure, ratio, table
 from search_topics import controller_overhead, ledger
 
 
@@ -108,39 +104,17 @@ def _architecture_rows(space: Space, rounds: int) -> list[list[object]]:
     return lines
 
 
-TOPICS: list[Callable[[int], str]] = [
+TOPICS: list[Topic] = [
     genotypes,
     architectures,
     graphs,
-    labelled_dags,
-    nondominated_sort,
-    hypervolume,
-    evolution,
     controller_overhead,
     ledger,
 ]
 
 
 def main(arguments: Sequence[str]) -> None:
-    names = [topic.__name__ for topic in TOPICS]
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--only", nargs="+", choices=names, default=names, metavar="TOPIC", help=", ".join(names)
-    )
-    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds (default 15)")
-    parser.add_argument("--output", type=Path, help="Markdown file; without it the result is only printed")
-    options = parser.parse_args(arguments)
-    command = " ".join(["python benchmarks/bench_core.py", *arguments])
-    sections = [header("Native core", command)]
-    for topic in TOPICS:
-        if topic.__name__ in options.only:
-            sections.append(f"## {topic.__name__.replace('_', ' ').capitalize()}\n\n{topic(options.rounds)}")
-    text = "\n\n".join(sections) + "\n"
-    print(text)
-    if options.output:
-        options.output.write_text(text)
+    run_topics("bench_core.py", "Native core", __doc__ or "", TOPICS, arguments)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,15 @@ def test_short_calls_are_repeated_within_a_sample(monkeypatch: pytest.MonkeyPatc
     assert timing.seconds == ((repeats + 1) / repeats,)
 
 
+def test_long_calls_are_tried_once_before_the_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=2)  # every call lasts 2 s
+    monkeypatch.setattr(harness, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    calls: list[None] = []
+    timing = harness.measure({"long": lambda: calls.append(None)}, rounds=3)["long"]
+    assert len(calls) == 1 + 3
+    assert timing.seconds == (2.0, 2.0, 2.0)
+
+
 def test_figures_of_a_timing() -> None:
     timing = Timing("call", (4e-6, 1e-6, 2e-6, 3e-6, 5e-6), items=10)
     assert timing.median == 3e-6

@@ -1,0 +1,77 @@
+"""The benchmark of the evolution core: peers solve the same problem, and reports say who is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import bench_evolution
+import nsga2_topics
+import pareto_topics
+import peers
+import regularized_topics
+from additive_problem import AMOUNTS, GENES, OPTIONS, additive_space, reached, sums
+from nsga2_peers import NSGA2_PEERS
+
+
+def test_sums_are_those_of_the_options() -> None:
+    genotypes = additive_space().sample(5, 0)
+    expected = [sum(AMOUNTS[i, option] for i, option in enumerate(row)) for row in genotypes]
+    np.testing.assert_allclose(sums(genotypes), expected)
+
+
+@pytest.mark.parametrize("name", NSGA2_PEERS)
+def test_peers_minimise_both_sums(name: str) -> None:
+    pytest.importorskip(name, reason=f"{name} is not installed: pip install efficient-nas[bench]")
+    values = NSGA2_PEERS[name](40, 8)
+    assert values.shape == (40, 2) if name != "optuna" else values.shape[1] == 2
+    assert (values >= AMOUNTS.min(axis=1).sum(axis=0)).all()
+    assert (values <= AMOUNTS.max(axis=1).sum(axis=0)).all()
+    random = sums(additive_space().sample(40 * 9, 0))
+    assert reached(values) > reached(random)
+
+
+def test_plain_python_is_the_algorithm_with_and_without_copies() -> None:
+    amounts = AMOUNTS[:, :, 0].tolist()
+    found = regularized_topics.plain_python(amounts, 300, copies=True)
+    assert found == regularized_topics.plain_python(amounts, 300, copies=False)
+    assert AMOUNTS[:, :, 0].min(axis=1).sum() <= found
+    assert found < regularized_topics.plain_python(amounts, 0, copies=False)
+    optimum = [[0.0] + [1.0] * (OPTIONS - 1)] * GENES  # option 0 of every gene
+    assert regularized_topics.plain_python(optimum, 4000, copies=False) == 0.0
+
+
+def test_reports_name_the_peers_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (peers, nsga2_topics, pareto_topics, bench_evolution):
+        monkeypatch.setattr(module, "installed", lambda package: False)
+    monkeypatch.setattr(nsga2_topics, "CASES", ((8, 2),))
+    monkeypatch.setattr(pareto_topics, "SIZES", (20,))
+    report = tmp_path / "evolution.md"
+    topics = ["nsga2", "nondominated_sort"]
+    bench_evolution.main(["--only", *topics, "--rounds", "1", "--output", str(report)])
+    text = report.read_text()
+    assert text in capsys.readouterr().out
+    assert text.startswith("# Evolution core\n")
+    assert "Not installed, and left out: pymoo, pygmo, deap, optuna, evotorch." in text
+    assert "| 8 | 2 | ours |" in text
+    assert "| 20 | 4 | ours |" in text
+    assert "| pymoo |" not in text
+
+
+def test_fronts_of_peers_are_compared_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("moocore", reason="moocore is not installed: pip install efficient-nas[bench]")
+    monkeypatch.setattr(pareto_topics, "SIZES", (50,))
+    monkeypatch.setattr(pareto_topics, "SORT_PEERS", ("moocore",))
+    assert "| 50 | 3 | moocore |" in pareto_topics.nondominated_sort(1)
+    monkeypatch.setattr(
+        pareto_topics, "_sort_of", lambda name, values: (lambda: np.zeros(50, np.int64), np.asarray)
+    )
+    with pytest.raises(AssertionError, match="moocore"):
+        pareto_topics.nondominated_sort(1)
