@@ -8,6 +8,7 @@ namespace nb = nanobind;
 void export_build(nb::module_& module);
 void export_cells(nb::module_& module);
 void export_pareto(nb::module_& module);
+void export_reference(nb::module_& module);
 void export_evolution(nb::module_& module);
 void export_graph(nb::module_& module);
 void export_labelled_dag(nb::module_& module);

@@ -112,6 +112,15 @@ def pareto_rank(
     values: npt.NDArray[np.float64], violation: npt.NDArray[np.float64], failed: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]: ...
 
+# bind_reference.cpp
+def reference_directions(
+    objectives: int, partitions: int, inner_partitions: int
+) -> npt.NDArray[np.float64]: ...
+
+class ReferenceSelection:
+    def __init__(self, directions: npt.NDArray[np.float64]) -> None: ...
+    def select(self, values: npt.NDArray[np.float64], count: int, seed: int) -> npt.NDArray[np.int64]: ...
+
 # bind_evolution.cpp
 _Members: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.int64]]
 

@@ -7,6 +7,8 @@
 #include "check.hpp"
 #include "efficient_nas/hypervolume.hpp"
 #include "efficient_nas/pareto.hpp"
+#include "efficient_nas/reference_directions.hpp"
+#include "efficient_nas/reference_niching.hpp"
 #include "efficient_nas/rng.hpp"
 
 using namespace efficient_nas;
@@ -157,4 +159,35 @@ TEST(hypervolume_equals_counting_cells) {
             const std::vector<double> reference(m, static_cast<double>(side));
             CHECK(hypervolume(values.data(), n, m, reference.data()) == static_cast<double>(covered));
         }
+}
+
+TEST(reference_directions_are_all_compositions) {
+    CHECK((reference_directions(2, 2, 0) == std::vector<double>{0, 1, 0.5, 0.5, 1, 0}));
+    CHECK((reference_directions(1, 3, 2) == std::vector<double>{1}));
+    CHECK((reference_directions(2, 1, 1) == std::vector<double>{0, 1, 1, 0, 0.25, 0.75, 0.75, 0.25}));
+    CHECK(reference_directions(5, 6, 0).size() == 5 * 210);
+    CHECK_THROWS(reference_directions(0, 1, 0), std::invalid_argument, "objectives");
+    CHECK_THROWS(reference_directions(3, 5000, 0), std::invalid_argument, "more than 10000000");
+}
+
+TEST(reference_selection_survives_any_values) {
+    for (const std::size_t m : {1u, 2u, 3u, 5u})
+        for (const std::size_t n : {0u, 1u, 2u, 30u, 200u})
+            for (const std::uint64_t levels : {1u, 3u, 1000u}) {
+                const std::vector<double> directions = reference_directions(m, 4, 0);
+                const std::size_t number = directions.size() / m;
+                ReferenceScale scale(m);
+                for (std::uint64_t generation = 0; generation < 3; ++generation) {
+                    const std::vector<double> values = random_values(n, m, levels, generation);
+                    for (const std::size_t count : {std::size_t{0}, n / 2, n, n + 3}) {
+                        RandomStream draws(generation, count);
+                        std::vector<std::uint32_t> survivors = select_by_reference(
+                            values.data(), n, m, directions.data(), number, count, scale, draws);
+                        CHECK(survivors.size() == std::min(count, n));
+                        std::sort(survivors.begin(), survivors.end());
+                        CHECK(std::adjacent_find(survivors.begin(), survivors.end()) == survivors.end());
+                        CHECK(survivors.empty() || survivors.back() < n);
+                    }
+                }
+            }
 }

@@ -32,7 +32,7 @@ def test_equals_the_exact_grid_decomposition(problem: tuple[np.ndarray, np.ndarr
 
 
 def counted_cells(values: np.ndarray, side: int) -> int:
-    """Hypervolume of integer values with the reference `side` everywhere: the cells that some row dominates."""
+    """Hypervolume of integer values, the reference `side` everywhere: the cells that some row dominates."""
     inside = np.zeros((side,) * values.shape[1], dtype=bool)
     for row in values.astype(int):
         inside[tuple(slice(max(low, 0), None) for low in row)] = True
