@@ -92,6 +92,11 @@ class Architecture:
         return self._native.shapes
 
     @property
+    def received_shapes(self) -> list[Shape]:
+        """Shape (channels, height, width) that every node receives; a `concat` that of all its inputs."""
+        return self._native.received_shapes
+
+    @property
     def alive(self) -> list[bool]:
         """For every node whether it counts: it reaches the output and receives something other than zeros.
 
@@ -111,7 +116,7 @@ class Architecture:
 
     def operators(self) -> list[tuple[ArchNode, tuple[int, int]]]:
         """Alive nodes but input and output, in execution order, with the (height, width) they receive."""
-        received = self._native.received_shapes
+        received = self.received_shapes
         return [
             (self.nodes[i], received[i][1:])
             for i in self.execution_order
