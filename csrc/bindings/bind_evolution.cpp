@@ -1,5 +1,19 @@
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "bindings.h"
 #include "checks.h"
+#include "efficient_nas/islands.hpp"
+#include "efficient_nas/local_search.hpp"
 #include "efficient_nas/nsga2.hpp"
 #include "efficient_nas/regularized_evolution.hpp"
 #include "genotypes.h"
@@ -8,17 +22,47 @@ namespace nas = efficient_nas;
 
 namespace {
 
-// A search that one call at a time may use: `ask` runs Python code and long work without the GIL, and
-// another thread, or that Python code, must not find the search half way.
-template <typename Search>
-class Exclusive {
+// The Python callable `keys`, uint8 [n, num_choices] -> list of n bytes, for native code without the GIL.
+nas::CallbackKeys::Function key_function(nb::callable keys, std::size_t num_choices) {
+    return [keys = std::move(keys), num_choices](const std::uint8_t* genotypes, std::size_t n) {
+        nb::gil_scoped_acquire acquire;
+        std::vector<std::uint8_t> rows(genotypes, genotypes + n * num_choices);
+        const nb::object returned = keys(make_array(std::move(rows), {n, num_choices}));
+        nas::KeyList list;
+        for (const nb::handle key : returned) {
+            nb::bytes bytes;
+            if (!nb::try_cast(key, bytes))
+                throw nb::type_error("evolution: canonical_bytes must return a list of bytes");
+            list.push_back({reinterpret_cast<const std::uint8_t*>(bytes.c_str()), bytes.size()});
+        }
+        if (list.size() != n)
+            throw std::invalid_argument("evolution: canonical_bytes must return " + std::to_string(n) +
+                                        " keys, got " + std::to_string(list.size()));
+        return list;
+    };
+}
+
+// keys: a CanonicalForm, or a callable that makes the bytes of a batch.
+std::unique_ptr<nas::ArchitectureKeys> make_keys(nb::handle keys, std::size_t num_choices) {
+    std::shared_ptr<const nas::CanonicalForm> form;
+    if (!nb::try_cast(keys, form))
+        return std::make_unique<nas::CallbackKeys>(key_function(nb::cast<nb::callable>(keys), num_choices));
+    if (form->num_choices() != num_choices)
+        throw std::invalid_argument("evolution: the canonical form is for genotypes of " +
+                                    std::to_string(form->num_choices()) + " choices, but the space has " +
+                                    std::to_string(num_choices));
+    return std::make_unique<nas::FormKeys>(std::move(form));
+}
+
+// An evolution that one call at a time may use: `ask` runs Python code and long work without the GIL, and
+// another thread, or that Python code, must not find it half way.
+class Search {
   public:
-    template <typename... Arguments>
-    explicit Exclusive(Arguments&&... arguments) : search_(std::forward<Arguments>(arguments)...) {}
+    explicit Search(std::unique_ptr<nas::Evolution> evolution) : evolution_(std::move(evolution)) {}
 
     class Use {
       public:
-        explicit Use(Exclusive& owner) : owner_(owner) {
+        explicit Use(Search& owner) : owner_(owner) {
             if (owner_.in_use_)
                 throw std::runtime_error(
                     "evolution: the search is in use by another thread or its own callback");
@@ -27,117 +71,146 @@ class Exclusive {
         ~Use() { owner_.in_use_ = false; }
         Use(const Use&) = delete;
         Use& operator=(const Use&) = delete;
-        Search* operator->() const { return &owner_.search_; }
+        nas::Evolution* operator->() const { return owner_.evolution_.get(); }
 
       private:
-        Exclusive& owner_;
+        Search& owner_;
     };
 
   private:
-    Search search_;
+    std::unique_ptr<nas::Evolution> evolution_;
     bool in_use_ = false;  // read and written with the GIL held
 };
 
-using Nsga2 = Exclusive<nas::Nsga2>;
-using Regularized = Exclusive<nas::RegularizedEvolution>;
-
-OutputArray<std::uint8_t> copied_rows(const std::vector<std::uint8_t>& rows, std::size_t columns) {
-    return make_array(std::vector<std::uint8_t>(rows), {rows.size() / columns, columns});
+OutputArray<std::uint8_t> ask(Search& self, nb::handle n, std::size_t threads) {
+    const Search::Use search(self);
+    const std::size_t rows = count_argument("evolution: batch", n, 1);
+    const std::vector<std::uint8_t>* asked = nullptr;
+    {
+        nb::gil_scoped_release release;
+        nas::Workers workers(threads);
+        asked = &search->ask(rows, workers);
+    }
+    const std::size_t columns = search->num_choices();
+    return make_array(std::vector<std::uint8_t>(*asked), {asked->size() / columns, columns});
 }
 
-// Copies of genotypes [n, c], values [n, m] and births [n].
-nb::tuple copied(const nas::Population& p) {
-    return nb::make_tuple(copied_rows(p.genotypes(), p.num_choices()),
-                          make_array(std::vector<double>(p.values()), {p.size(), p.num_objectives()}),
-                          make_array(std::vector<std::int64_t>(p.births()), {p.size()}));
+void tell(Search& self, const InputArray<double, 2>& values, std::size_t threads) {
+    const Search::Use search(self);
+    nb::gil_scoped_release release;
+    nas::Workers workers(threads);
+    search->tell(values.data(), values.shape(0), values.shape(1), workers);
 }
 
-// The Python callable `keys`, uint8 [n, num_choices] -> list of n bytes, for native code without the GIL.
-nas::KeyFunction key_function(const nb::callable& keys, std::size_t num_choices) {
-    return [&keys, num_choices](const std::uint8_t* genotypes, std::size_t n) {
-        nb::gil_scoped_acquire acquire;
-        const std::vector<std::uint8_t> rows(genotypes, genotypes + n * num_choices);
-        const nb::object returned = keys(copied_rows(rows, num_choices));
-        nas::KeyList list;
-        for (const nb::handle key : returned) {
-            nb::bytes bytes;
-            if (!nb::try_cast(key, bytes))
-                throw nb::type_error("NSGA2: canonical_bytes must return a list of bytes");
-            list.push_back({reinterpret_cast<const std::uint8_t*>(bytes.c_str()), bytes.size()});
+// Up to `batches` batches, with a look for signals ten times a second.
+std::size_t run(Search& self, const nas::Fitness& fitness, const std::vector<double>& signs,
+                std::size_t batches, nb::handle n, std::size_t threads) {
+    const Search::Use search(self);
+    const std::size_t rows = count_argument("evolution: batch", n, 1);
+    fitness.check(search->space());
+    if (signs.size() != fitness.num_objectives())
+        throw std::invalid_argument("evolution: signs must have one entry for each objective");
+    std::size_t told = 0;
+    while (told < batches) {
+        std::size_t more = 0;
+        {
+            nb::gil_scoped_release release;
+            nas::Workers workers(threads);
+            const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+            more = search->run(fitness, signs, batches - told, rows, deadline, workers);
         }
-        if (list.size() != n)
-            throw std::invalid_argument("NSGA2: canonical_bytes must return " + std::to_string(n) +
-                                        " keys, got " + std::to_string(list.size()));
-        return list;
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+        if (more == 0) break;  // nothing new is left
+        told += more;
+    }
+    return told;
+}
+
+// Copies of genotypes [p, c] and values [p, m].
+nb::tuple population(Search& self) {
+    const Search::Use search(self);
+    const nas::Population& members = search->population();
+    const auto rotated = [&](const auto& rows, std::size_t width) {
+        auto copy = rows;
+        std::rotate_copy(rows.begin(),
+                         rows.begin() + static_cast<std::ptrdiff_t>(search->first_member() * width),
+                         rows.end(), copy.begin());
+        return make_array(std::move(copy), {members.size(), width});
     };
+    return nb::make_tuple(rotated(members.genotypes(), members.num_choices()),
+                          rotated(members.values(), members.num_objectives()));
 }
 
-OutputArray<std::uint8_t> ask_nsga2(Nsga2& self, const nb::callable& keys) {
-    const Nsga2::Use search(self);
-    const nas::KeyFunction keys_of = key_function(keys, search->num_choices());
-    const std::vector<std::uint8_t>* asked = nullptr;
-    {
-        nb::gil_scoped_release release;
-        asked = &search->ask(keys_of);
-    }
-    return copied_rows(*asked, search->num_choices());
-}
-
-void tell_nsga2(Nsga2& self, const InputArray<double, 2>& values) {
-    const Nsga2::Use search(self);
-    nb::gil_scoped_release release;
-    search->tell(values.data(), values.shape(0), values.shape(1));
-}
-
-OutputArray<std::uint8_t> ask_regularized(Regularized& self, nb::handle n) {
-    const Regularized::Use search(self);
-    const std::size_t rows = count_argument("RegularizedEvolution: batch", n, 1);
-    const std::vector<std::uint8_t>* asked = nullptr;
-    {
-        nb::gil_scoped_release release;
-        asked = &search->ask(rows);
-    }
-    return copied_rows(*asked, search->num_choices());
-}
-
-void tell_regularized(Regularized& self, const InputArray<double, 1>& values) {
-    const Regularized::Use search(self);
-    nb::gil_scoped_release release;
-    search->tell(values.data(), values.shape(0));
+// Copies of the first n rows that were told: genotypes [n, c], values [n, m] and generations [n].
+nb::tuple history(Search& self, std::size_t n) {
+    const Search::Use search(self);
+    const nas::History& rows = search->history();
+    if (n > rows.told()) throw std::out_of_range("evolution: the history is shorter");
+    auto genotypes = empty_array<std::uint8_t>({n, search->num_choices()});
+    auto values = empty_array<double>({n, rows.num_objectives()});
+    auto generations = empty_array<std::int32_t>({n});
+    rows.genotypes().copy_to(genotypes.data(), n);
+    rows.values().copy_to(values.data(), n);
+    rows.generations().copy_to(generations.data(), n);
+    return nb::make_tuple(std::move(genotypes), std::move(values), std::move(generations));
 }
 
 }  // namespace
 
 void export_evolution(nb::module_& module) {
-    nb::class_<Nsga2>(module, "Nsga2", "NSGA-II as ask and tell; see efficient_nas.evolution.NSGA2.")
-        .def(
-            "__init__",
-            [](Nsga2* self, const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed) {
-                new (self) Nsga2(space, count_argument("NSGA2: population_size", population_size, 2),
-                                 seed_argument("NSGA2", seed));
-            },
-            nb::arg("space"), nb::arg("population_size"), nb::arg("seed"))
-        .def("ask", &ask_nsga2, nb::arg("keys"))
-        .def("tell", &tell_nsga2, nb::arg("values").noconvert())
-        .def("population", [](Nsga2& self) { return copied(Nsga2::Use(self)->population()); })
-        .def("history", [](Nsga2& self) { return copied(Nsga2::Use(self)->history()); });
+    nb::class_<Search>(module, "Evolution", "An evolution as ask and tell; see efficient_nas.evolution.")
+        .def("ask", &ask, nb::arg("n"), nb::arg("threads"))
+        .def("tell", &tell, nb::arg("values").noconvert(), nb::arg("threads"))
+        .def("run", &run, nb::arg("fitness"), nb::arg("signs"), nb::arg("batches"), nb::arg("n"),
+             nb::arg("threads"))
+        .def("population", &population)
+        .def("history", &history, nb::arg("n"))
+        .def_prop_ro("told", [](Search& self) { return Search::Use(self)->history().told(); });
 
-    nb::class_<Regularized>(
-        module, "RegularizedEvolution",
-        "Aging evolution as ask and tell; see efficient_nas.evolution.RegularizedEvolution.")
-        .def(
-            "__init__",
-            [](Regularized* self, const nas::SpaceSpec& space, nb::handle population_size,
-               nb::handle sample_size, nb::handle seed) {
-                new (self) Regularized(
-                    space, count_argument("RegularizedEvolution: population_size", population_size, 1),
-                    count_argument("RegularizedEvolution: sample_size", sample_size, 1),
-                    seed_argument("RegularizedEvolution", seed));
-            },
-            nb::arg("space"), nb::arg("population_size"), nb::arg("sample_size"), nb::arg("seed"))
-        .def("ask", &ask_regularized, nb::arg("n"))
-        .def("tell", &tell_regularized, nb::arg("values").noconvert())
-        .def("population", [](Regularized& self) { return copied(Regularized::Use(self)->population()); })
-        .def("history", [](Regularized& self) { return copied(Regularized::Use(self)->history()); })
-        .def_prop_ro("oldest", [](Regularized& self) { return Regularized::Use(self)->oldest(); });
+    module.def(
+        "nsga2",
+        [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed, nb::handle keys) {
+            return std::make_unique<Search>(std::make_unique<nas::Nsga2>(
+                space, count_argument("NSGA2: population_size", population_size, 2),
+                seed_argument("NSGA2", seed), make_keys(keys, space.num_choices())));
+        },
+        nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("keys"));
+    module.def(
+        "random_search",
+        [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed, nb::handle keys) {
+            return std::make_unique<Search>(std::make_unique<nas::RandomSearch>(
+                space, count_argument("RandomSearch: population_size", population_size, 2),
+                seed_argument("RandomSearch", seed), make_keys(keys, space.num_choices())));
+        },
+        nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("keys"));
+    module.def(
+        "islands",
+        [](const nas::SpaceSpec& space, nb::handle islands, nb::handle population_size,
+           nb::handle migration_interval, nb::handle migrants, nb::handle seed, nb::handle keys) {
+            return std::make_unique<Search>(std::make_unique<nas::Islands>(
+                space, count_argument("Islands: islands", islands, 2),
+                count_argument("Islands: population_size", population_size, 2),
+                count_argument("Islands: migration_interval", migration_interval, 1),
+                count_argument("Islands: migrants", migrants, 0), seed_argument("Islands", seed),
+                make_keys(keys, space.num_choices())));
+        },
+        nb::arg("space"), nb::arg("islands"), nb::arg("population_size"), nb::arg("migration_interval"),
+        nb::arg("migrants"), nb::arg("seed"), nb::arg("keys"));
+    module.def(
+        "local_search",
+        [](const nas::SpaceSpec& space, nb::handle initial_size, nb::handle seed, nb::handle keys) {
+            return std::make_unique<Search>(std::make_unique<nas::LocalSearch>(
+                space, count_argument("LocalSearch: initial_size", initial_size, 1),
+                seed_argument("LocalSearch", seed), make_keys(keys, space.num_choices())));
+        },
+        nb::arg("space"), nb::arg("initial_size"), nb::arg("seed"), nb::arg("keys"));
+    module.def(
+        "regularized_evolution",
+        [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle sample_size, nb::handle seed) {
+            return std::make_unique<Search>(std::make_unique<nas::RegularizedEvolution>(
+                space, count_argument("RegularizedEvolution: population_size", population_size, 1),
+                count_argument("RegularizedEvolution: sample_size", sample_size, 1),
+                seed_argument("RegularizedEvolution", seed)));
+        },
+        nb::arg("space"), nb::arg("population_size"), nb::arg("sample_size"), nb::arg("seed"));
 }

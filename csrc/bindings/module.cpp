@@ -5,6 +5,7 @@ NB_MODULE(_core, module) {
     module.doc() = "Native core of efficient_nas: spaces, graphs, Pareto fronts, populations.";
     module.attr("__version__") = EFFNAS_VERSION;
     export_build(module);
+    export_forms(module);
     export_cells(module);
     export_pareto(module);
     export_reference(module);
@@ -12,5 +13,6 @@ NB_MODULE(_core, module) {
     export_labelled_dag(module);
     export_rng(module);
     export_space(module);
+    export_fitness(module);
     export_evolution(module);
 }

@@ -11,30 +11,6 @@
 
 using namespace efficient_nas;
 
-namespace {
-
-OptionSet all_of(std::size_t n) {
-    OptionSet set;
-    for (std::size_t i = 0; i < n; ++i) set.set(i);
-    return set;
-}
-
-SpaceSpec plain_space(std::size_t choices, std::size_t options) {
-    std::vector<ChoiceSpec> specs;
-    for (std::size_t c = 0; c < choices; ++c)
-        specs.push_back(
-            {"c" + std::to_string(c), std::vector<std::string>(options, "o"), all_of(options), {}});
-    return SpaceSpec(specs, {});
-}
-
-KeyList rows_as_keys(const std::uint8_t* genotypes, std::size_t n, std::size_t columns) {
-    KeyList keys;
-    for (std::size_t i = 0; i < n; ++i) keys.push_back({genotypes + i * columns, columns});
-    return keys;
-}
-
-}  // namespace
-
 TEST(key_set_compares_bytes) {
     KeySet set;
     std::set<std::vector<std::uint8_t>> reference;
@@ -67,72 +43,63 @@ TEST(population_selects_by_front_and_crowding) {
     CHECK((population.births() == std::vector<std::int64_t>{7, 8}));
 }
 
-TEST(nsga2_asks_for_new_genotypes_until_there_are_none) {
-    const std::size_t columns = 4;
-    Nsga2 search(plain_space(columns, 3), 10, 42);
-    const KeyFunction keys_of = [&](const std::uint8_t* rows, std::size_t n) {
-        return rows_as_keys(rows, n, columns);
-    };
-    std::set<std::vector<std::uint8_t>> seen;
-    CHECK_THROWS(search.tell(nullptr, 0, 1), std::invalid_argument, "asked for (0), got 0");
-    for (int generation = 0; generation < 100; ++generation) {
-        const std::vector<std::uint8_t> asked = search.ask(keys_of);
-        CHECK(asked == search.ask(keys_of));
-        if (asked.empty()) break;
-        const std::size_t n = asked.size() / columns;
-        std::vector<double> values;
-        for (std::size_t i = 0; i < n; ++i) {
-            const std::vector<std::uint8_t> row(&asked[i * columns], &asked[i * columns] + columns);
-            CHECK(seen.insert(row).second);
-            values.push_back(row[0] + row[1]);
-            values.push_back(4.0 - row[0] - row[2]);
-        }
-        CHECK_THROWS(search.tell(values.data(), n + 1, 2), std::invalid_argument, "asked for (");
-        search.tell(values.data(), n, 2);
+TEST(chunked_rows_keep_what_was_appended) {
+    ChunkedRows<std::int32_t> rows(3);
+    std::vector<std::int32_t> reference;
+    RandomStream random(3, 4);
+    for (int i = 0; i < 60; ++i) {
+        std::vector<std::int32_t> some(3 * random.below(400));
+        for (std::int32_t& value : some) value = static_cast<std::int32_t>(random.below(1000));
+        rows.append(some.data(), some.size() / 3);
+        reference.insert(reference.end(), some.begin(), some.end());
     }
-    CHECK(seen.size() == 81);
-    CHECK(search.history().size() == 81);
-    CHECK(search.population().size() == 10);
-}
-
-TEST(nsga2_survives_a_key_function_that_throws) {
-    Nsga2 search(plain_space(3, 3), 5, 1), other(plain_space(3, 3), 5, 1);
-    const KeyFunction throws = [](const std::uint8_t*, std::size_t) -> KeyList {
-        throw std::runtime_error("no keys");
-    };
-    const KeyFunction works = [](const std::uint8_t* rows, std::size_t n) {
-        return rows_as_keys(rows, n, 3);
-    };
-    CHECK_THROWS(search.ask(throws), std::runtime_error, "no keys");
-    CHECK(search.ask(works).size() == 15);
-    CHECK(other.ask(works).size() == 15);
-}
-
-TEST(regularized_evolution_replaces_the_oldest) {
-    const std::size_t columns = 5, size = 7;
-    RegularizedEvolution search(plain_space(columns, 4), size, 3, 9);
-    std::vector<std::uint8_t> everything;
-    for (std::size_t round = 0; round < 40; ++round) {
-        const std::vector<std::uint8_t> asked = search.ask(1 + round % 11);
-        const std::size_t n = asked.size() / columns;
-        CHECK(n == (round == 0 ? size : 1 + round % 11));
-        std::vector<double> values;
-        for (std::size_t i = 0; i < n; ++i)
-            values.push_back(i % 4 == 3 ? std::numeric_limits<double>::quiet_NaN() : asked[i * columns]);
-        search.tell(values.data(), n);
-        everything.insert(everything.end(), asked.begin(), asked.end());
-        CHECK(search.history().genotypes() == everything);
-        for (std::size_t i = 0; i < size; ++i) {  // from oldest to youngest
-            const std::uint8_t* member = search.population().genotype((search.oldest() + i) % size);
-            const auto expected = everything.end() - static_cast<std::ptrdiff_t>((size - i) * columns);
-            CHECK(std::equal(member, member + columns, expected));
-        }
+    CHECK(rows.size() > 8192 && 3 * rows.size() == reference.size());
+    CHECK(std::equal(rows[5000], rows[5000] + 3, reference.begin() + 15000));
+    for (const std::size_t n : {std::size_t{0}, std::size_t{4096}, rows.size()}) {
+        std::vector<std::int32_t> copy(3 * n);
+        rows.copy_to(copy.data(), n);
+        CHECK(std::equal(copy.begin(), copy.end(), reference.begin()));
     }
 }
 
-TEST(options_are_checked) {
-    CHECK_THROWS(Nsga2(plain_space(2, 2), 1, 0), std::invalid_argument, "between 2 and 2^31 - 1, got 1");
-    CHECK_THROWS(RegularizedEvolution(plain_space(2, 2), 0, 1, 0), std::invalid_argument, "population_size");
-    CHECK_THROWS(RegularizedEvolution(plain_space(2, 2), 3, 4, 0), std::invalid_argument, "sample_size");
-    CHECK_THROWS(RegularizedEvolution(plain_space(2, 2), 3, 0, 0), std::invalid_argument, "sample_size");
+TEST(hash_index_finds_entries_with_equal_hashes) {
+    HashIndex index;
+    std::vector<std::uint64_t> keys;
+    RandomStream random(5, 6);
+    const auto hash_of = [](std::uint64_t key) { return (key % 37) << 32 | key % 5; };  // collides a lot
+    for (int i = 0; i < 3000; ++i) {
+        const std::uint64_t key = random.below(1500);
+        const auto expected = std::find(keys.begin(), keys.end(), key);
+        const std::size_t found = index.find(hash_of(key), [&](std::size_t e) { return keys[e] == key; });
+        if (expected == keys.end()) {
+            CHECK(found == HashIndex::kNone);
+            index.append(hash_of(key));
+            keys.push_back(key);
+        } else {
+            CHECK(found == static_cast<std::size_t>(expected - keys.begin()));
+        }
+    }
+    CHECK(index.size() == keys.size());
+}
+
+TEST(workers_do_every_piece_once_and_pass_exceptions_on) {
+    for (const std::size_t threads : {1, 2, 7}) {
+        Workers workers(threads);
+        for (const std::size_t n : {0, 1, 10, 1000}) {
+            std::vector<int> done(n, 0);
+            workers.for_each_piece(n, 3, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                CHECK(thread < threads && end - begin <= 3);
+                for (std::size_t i = begin; i < end; ++i) ++done[i];
+            });
+            CHECK(std::count(done.begin(), done.end(), 1) == static_cast<std::ptrdiff_t>(n));
+        }
+        const auto fails = [](std::size_t begin, std::size_t, std::size_t) {
+            if (begin == 50) throw std::runtime_error("piece 50");
+        };
+        CHECK_THROWS(workers.for_each_piece(100, 1, fails), std::runtime_error, "piece 50");
+        std::atomic<int> after{0};
+        workers.for_each_piece(100, 1, [&](std::size_t, std::size_t, std::size_t) { ++after; });
+        CHECK(after == 100);
+    }
+    CHECK_THROWS(Workers(0), std::invalid_argument, "threads must be between 1 and 1024, got 0");
 }

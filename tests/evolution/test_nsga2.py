@@ -212,7 +212,7 @@ def test_what_evaluate_does_to_its_argument_changes_nothing() -> None:
     ("returned", "error", "message"),
     [
         (np.zeros((3, 2)), ValueError, r"one row for each of the 4 genotypes, got shape \[3, 2\]"),
-        (np.zeros(4), ValueError, r"must return shape \[n, m\] with m >= 1, got \[4\]"),
+        (np.zeros(4), ValueError, r"evaluate must have shape \[n, m\] with m >= 1, got \[4\]"),
         (np.zeros((4, 0)), ValueError, r"m >= 1, got \[4, 0\]"),
         (np.zeros((4, 2, 1)), ValueError, r"got \[4, 2, 1\]"),
         (0.5, ValueError, r"got shape \[\]"),

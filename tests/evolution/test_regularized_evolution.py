@@ -144,7 +144,7 @@ def test_an_error_of_evaluate_loses_nothing() -> None:
     ("returned", "error", "message"),
     [
         (np.zeros(3), ValueError, r"one row for each of the 4 genotypes, got shape \[3\]"),
-        (np.zeros((4, 2)), ValueError, r"must return shape \[n\] or \[n, 1\], got \[4, 2\]"),
+        (np.zeros((4, 2)), ValueError, r"evaluate must have shape \[n\] or \[n, 1\], got \[4, 2\]"),
         (np.zeros((4, 1, 1)), ValueError, r"got \[4, 1, 1\]"),
         (None, TypeError, "result of evaluate must be float64"),
     ],

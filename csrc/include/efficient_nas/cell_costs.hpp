@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 
@@ -18,6 +19,17 @@ struct OperationCost {
 // A whole network for one image.
 struct NetworkCost {
     std::int64_t macs = 0, params = 0, peak_bytes = 0;
+};
+
+// Costs of the networks of one space on one kind of image. Calls may run in several threads at once.
+class CostTables {
+  public:
+    virtual ~CostTables() = default;
+
+    virtual std::size_t num_choices() const = 0;
+    // Whether `cost` can take the row; less than being a genotype of the space.
+    virtual bool accepts(const std::uint8_t* row) const = 0;
+    virtual NetworkCost cost(const std::uint8_t* row) const = 0;
 };
 
 // Refuses tables that hold negative numbers or whose sums could leave 64 bits, so that sums over them need no

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "efficient_nas/canonical_form.hpp"
 #include "efficient_nas/cell_costs.hpp"
 #include "efficient_nas/space.hpp"
 
@@ -32,7 +33,7 @@ struct Layer {
     OptionSet depths;
 };
 
-class Chain {
+class Chain : public CostTables {
   public:
     // cardinalities: of every choice of the space. rest: costs of the layers that are always the same.
     Chain(std::vector<std::size_t> cardinalities, std::vector<Layer> layers, const NetworkCost& rest)
@@ -58,10 +59,10 @@ class Chain {
         }
     }
 
-    std::size_t num_choices() const { return cardinalities_.size(); }
+    std::size_t num_choices() const override { return cardinalities_.size(); }
 
     // Every gene is an option of its choice, so that no look-up leaves its table.
-    bool in_range(const std::uint8_t* genotype) const {
+    bool accepts(const std::uint8_t* genotype) const override {
         for (std::size_t c = 0; c < cardinalities_.size(); ++c)
             if (genotype[c] >= cardinalities_[c]) return false;
         return true;
@@ -77,7 +78,7 @@ class Chain {
         }
     }
 
-    NetworkCost cost(const std::uint8_t* genotype) const {
+    NetworkCost cost(const std::uint8_t* genotype) const override {
         NetworkCost total = rest_;
         for (const Layer& layer : layers_) {
             if (!layer.depths[genotype[layer.depth_column]]) continue;
@@ -99,6 +100,20 @@ class Chain {
     std::vector<std::size_t> cardinalities_;
     std::vector<Layer> layers_;
     NetworkCost rest_;
+};
+
+class ChainForm : public CanonicalForm {
+  public:
+    explicit ChainForm(Chain chain) : chain_(std::move(chain)) {}
+
+    std::size_t num_choices() const override { return chain_.num_choices(); }
+    bool accepts(const std::uint8_t* row) const override { return chain_.accepts(row); }
+    void append(const std::uint8_t* row, std::vector<std::uint8_t>& bytes) const override {
+        chain_.append_canonical(row, bytes);
+    }
+
+  private:
+    Chain chain_;
 };
 
 }  // namespace efficient_nas

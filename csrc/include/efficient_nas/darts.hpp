@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "efficient_nas/canonical_form.hpp"
 #include "efficient_nas/cell_costs.hpp"
 #include "efficient_nas/cells.hpp"
 
@@ -74,6 +75,20 @@ inline void append_canonical(const std::uint8_t* genotype, bool shared, std::vec
     simplify(genotype + kCellGenes, true, shared).append_canonical(bytes);
 }
 
+class Form : public CanonicalForm {
+  public:
+    explicit Form(bool shared) : shared_(shared) {}
+
+    std::size_t num_choices() const override { return kGenes; }
+    bool accepts(const std::uint8_t* row) const override { return is_valid(row); }
+    void append(const std::uint8_t* row, std::vector<std::uint8_t>& bytes) const override {
+        append_canonical(row, shared_, bytes);
+    }
+
+  private:
+    bool shared_;
+};
+
 // One cell of a network.
 struct CellCosts {
     bool reduction = false;
@@ -119,7 +134,7 @@ inline std::int64_t cell_peak_bytes(const std::uint8_t* cell, const CellCosts& c
 }
 
 // Costs of networks that stack the two cells.
-class Network {
+class Network : public CostTables {
   public:
     // rest: everything around the cells' operations; its peak while none of them runs.
     Network(std::vector<CellCosts> cells, const NetworkCost& rest) : cells_(std::move(cells)), rest_(rest) {
@@ -139,7 +154,10 @@ class Network {
                 }
     }
 
-    NetworkCost cost(const std::uint8_t* genotype) const {
+    std::size_t num_choices() const override { return kGenes; }
+    bool accepts(const std::uint8_t* row) const override { return is_valid(row); }
+
+    NetworkCost cost(const std::uint8_t* genotype) const override {
         NetworkCost total = rest_;
         for (const bool reduction : {false, true}) {
             const std::uint8_t* cell = genotype + (reduction ? kCellGenes : 0);

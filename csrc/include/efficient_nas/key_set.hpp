@@ -1,12 +1,13 @@
-// A set of byte strings for deduplication. Equality is decided on the bytes; their hash only indexes.
+// Sets of byte strings. Equality is decided on the bytes; their hash only indexes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
+#include "efficient_nas/hash_index.hpp"
 #include "efficient_nas/rng.hpp"
 
 namespace efficient_nas {
@@ -42,42 +43,17 @@ class KeySet {
 
     // Adds the key; false if it was there.
     bool insert(std::span<const std::uint8_t> key) {
-        if (2 * (keys_.size() + 1) > slots_.size()) grow();
         const std::uint64_t hash = hash_bytes(key.data(), key.size());
-        const std::size_t mask = slots_.size() - 1;
-        std::size_t slot = hash & mask;
-        for (; slots_[slot].index != 0; slot = (slot + 1) & mask)
-            if (slots_[slot].hash == hash && equal(keys_[slots_[slot].index - 1], key)) return false;
+        const auto same = [&](std::size_t entry) { return std::ranges::equal(keys_[entry], key); };
+        if (index_.find(hash, same) != HashIndex::kNone) return false;
+        index_.append(hash);
         keys_.push_back(key);
-        slots_[slot] = {hash, keys_.size()};
         return true;
     }
 
   private:
-    struct Slot {
-        std::uint64_t hash = 0;
-        std::size_t index = 0;  // of the key, plus one; 0 is an empty slot
-    };
-
-    static bool equal(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) {
-        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
-    }
-
-    void grow() {
-        constexpr std::size_t kSmallest = 64;
-        const std::vector<Slot> old = std::move(slots_);
-        slots_.assign(old.empty() ? kSmallest : 2 * old.size(), Slot{});
-        const std::size_t mask = slots_.size() - 1;
-        for (const Slot& entry : old) {
-            if (entry.index == 0) continue;
-            std::size_t slot = entry.hash & mask;
-            while (slots_[slot].index != 0) slot = (slot + 1) & mask;
-            slots_[slot] = entry;
-        }
-    }
-
     KeyList keys_;
-    std::vector<Slot> slots_;  // open addressing, at most half full
+    HashIndex index_;
 };
 
 }  // namespace efficient_nas

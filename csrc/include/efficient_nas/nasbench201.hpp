@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "efficient_nas/canonical_form.hpp"
 #include "efficient_nas/cell_costs.hpp"
 #include "efficient_nas/cells.hpp"
 #include "efficient_nas/rng.hpp"
@@ -35,6 +36,10 @@ inline std::array<std::uint8_t, kEdges> cell_genotype(std::size_t index) {
     for (std::size_t e = 0; e < kEdges; ++e, index /= kOperations)
         genotype[e] = static_cast<std::uint8_t>(index % kOperations);
     return genotype;
+}
+
+inline bool is_valid(const std::uint8_t* genotype) {
+    return std::all_of(genotype, genotype + kEdges, [](std::uint8_t gene) { return gene < kOperations; });
 }
 
 // The simplified cell; without any output value if the output is zero.
@@ -83,6 +88,24 @@ inline const CanonicalTable& canonical_table(bool shared) {
     static const CanonicalTable graph(false);
     return graph;
 }
+
+class Form : public CanonicalForm {
+  public:
+    explicit Form(bool shared) : table_(canonical_table(shared)) {}
+
+    std::size_t num_choices() const override { return kEdges; }
+    bool accepts(const std::uint8_t* row) const override { return is_valid(row); }
+    void append(const std::uint8_t* row, std::vector<std::uint8_t>& bytes) const override {
+        const auto found = table_.bytes(cell_index(row));
+        bytes.insert(bytes.end(), found.begin(), found.end());
+    }
+    std::uint64_t hash(const std::uint8_t* row, std::vector<std::uint8_t>&) const override {
+        return table_.hash(cell_index(row));
+    }
+
+  private:
+    const CanonicalTable& table_;
+};
 
 // Which edges count: they compute on something that is not zero and reach the cell's output.
 inline std::array<bool, kEdges> alive_edges(const std::uint8_t* genotype) {
@@ -158,7 +181,7 @@ inline std::int64_t cell_peak_bytes(const std::uint8_t* genotype, const std::arr
 }
 
 // Costs of networks of three stages, each a number of equal cells.
-class Network {
+class Network : public CostTables {
   public:
     using Stages = std::array<StageCosts, 3>;
 
@@ -181,7 +204,10 @@ class Network {
         }
     }
 
-    NetworkCost cost(const std::uint8_t* genotype) const {
+    std::size_t num_choices() const override { return kEdges; }
+    bool accepts(const std::uint8_t* row) const override { return is_valid(row); }
+
+    NetworkCost cost(const std::uint8_t* genotype) const override {
         const std::array<bool, kEdges> alive = alive_edges(genotype);
         if (!alive[3] && !alive[4] && !alive[5]) return {0, 0, zero_peak_bytes_};
         NetworkCost total = rest_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "efficient_nas/pareto.hpp"
+#include "efficient_nas/space_sampling.hpp"
 
 namespace efficient_nas {
 
@@ -21,6 +22,9 @@ struct Evaluations {
     const std::uint8_t* genotypes;
     const double* values;
 };
+
+// Whether a single value beats another: lower, or not a NaN (failed) where the other one is.
+inline bool beats(double a, double b) { return a < b || (std::isnan(b) && !std::isnan(a)); }
 
 // Values are minimised; a member whose evaluation failed has a NaN among them.
 class Population {
@@ -50,6 +54,11 @@ class Population {
         values_.insert(values_.end(), evaluations.values,
                        evaluations.values + evaluations.n * num_objectives_);
         births_.insert(births_.end(), evaluations.n, birth);
+    }
+
+    // Adds the members of another population of the same space and objectives.
+    void append(const Population& other, std::size_t member) {
+        append({1, other.genotype(member), other.values(member)}, other.births_[member]);
     }
 
     // Puts row `row` of the evaluations in the place of member `i`.
@@ -105,5 +114,11 @@ class Population {
     std::vector<std::int32_t> fronts_;
     std::vector<double> crowding_;
 };
+
+// The better of two members drawn with replacement; of equals the first drawn.
+inline std::size_t binary_tournament(const Population& population, BoundedDraws& draws) {
+    const std::size_t a = draws.below(population.size()), b = draws.below(population.size());
+    return population.better(b, a) ? b : a;
+}
 
 }  // namespace efficient_nas

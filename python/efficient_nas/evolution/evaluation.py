@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from efficient_nas import _core
+from efficient_nas.errors import nearest
 from efficient_nas.pareto.arguments import as_float64
 
-Evaluate: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.ArrayLike]
+Genotypes: TypeAlias = npt.NDArray[np.uint8]
+Evaluate: TypeAlias = Callable[[Genotypes], npt.ArrayLike]
 """Genotypes uint8 [n, num_choices] in, values float64 [n, m] out; a NaN or infinity marks a failed row."""
+
+DUPLICATES = ("graph", "expression", "genotype")
 
 
 class NativeSpace(Protocol):
@@ -21,7 +26,10 @@ class NativeSpace(Protocol):
 
     @property
     def spec(self) -> _core.SpaceSpec: ...
-    def canonical_bytes(self, genotypes: npt.NDArray[np.uint8], kind: str = "graph") -> list[bytes]: ...
+    @property
+    def cardinalities(self) -> npt.NDArray[np.uint8]: ...
+    def canonical_form(self, kind: str = "graph") -> _core.CanonicalForm | None: ...
+    def canonical_bytes(self, genotypes: Genotypes, kind: str = "graph") -> list[bytes]: ...
 
 
 def compiled(where: str, space: NativeSpace) -> _core.SpaceSpec:
@@ -32,26 +40,49 @@ def compiled(where: str, space: NativeSpace) -> _core.SpaceSpec:
     return spec
 
 
-def count(where: str, name: str, value: int) -> int:
-    """`value` as an int; TypeError unless it is a whole number, ValueError if it is negative."""
+def architecture_keys(
+    where: str, space: NativeSpace, duplicates: str
+) -> _core.CanonicalForm | Callable[[Genotypes], list[bytes]]:
+    """What makes genotypes the same architecture: a native form, or a callable where only Python knows."""
+    if duplicates not in DUPLICATES:
+        raise ValueError(
+            f"{where}: duplicates must be one of {', '.join(DUPLICATES)}, "
+            f"got {duplicates!r}{nearest(str(duplicates), DUPLICATES)}"
+        )
+    if duplicates == "genotype":
+        return _core.genotype_form(len(space.cardinalities))
+    form = space.canonical_form(duplicates)
+    return form if form is not None else partial(space.canonical_bytes, kind=duplicates)
+
+
+def count(where: str, name: str, value: int, least: int = 0) -> int:
+    """`value` as an int; TypeError unless it is a whole number, ValueError if it is below `least`."""
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{where}: {name} must be an integer >= 0, got {value!r}") from None
-    if number < 0:
-        raise ValueError(f"{where}: {name} must be an integer >= 0, got {number}")
+        raise TypeError(f"{where}: {name} must be an integer >= {least}, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{where}: {name} must be an integer >= {least}, got {number}")
     return number
 
 
-def evaluated(where: str, evaluate: Evaluate, genotypes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """What `evaluate` returns for genotypes [n, num_choices]: a new float64 [n, ...], failed rows all NaN."""
-    n = len(genotypes)
-    returned = as_float64(where, "the result of evaluate", evaluate(genotypes), "[n, m]")
-    if returned.ndim == 0 or len(returned) != n:
+def as_values(
+    where: str, returned: npt.ArrayLike, n: int | None, single: bool, name: str = "the result of evaluate"
+) -> npt.NDArray[np.float64]:
+    """A new float64 [n, m] of the values of n genotypes (None: any number); failed rows are all NaN.
+
+    single: m is 1, and [n] will do.
+    """
+    array = as_float64(where, name, returned, "[n, m]")
+    if n is not None and (array.ndim == 0 or len(array) != n):
         raise ValueError(
-            f"{where}: evaluate must return one row for each of the {n} genotypes, "
-            f"got shape {list(returned.shape)}"
+            f"{where}: {name} must have one row for each of the {n} genotypes, got shape {list(array.shape)}"
         )
-    values = returned.copy()
-    values[~np.isfinite(returned).all(axis=tuple(range(1, returned.ndim)))] = np.nan
+    if single and array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] == 0 or (single and array.shape[1] != 1):
+        expected = "[n] or [n, 1]" if single else "[n, m] with m >= 1"
+        raise ValueError(f"{where}: {name} must have shape {expected}, got {list(array.shape)}")
+    values = array.copy()
+    values[~np.isfinite(values).all(axis=1)] = np.nan
     return values

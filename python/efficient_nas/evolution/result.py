@@ -3,33 +3,77 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from efficient_nas import _core, pareto
+from efficient_nas.pareto.arguments import Maximize, column_signs
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Everything evaluated, in its order.
+    """Evaluated genotypes, in the order of their evaluation.
 
-    genotypes: uint8 [n, num_choices]. values: float64 [n, m], NaN where the evaluation failed.
-    generations: int64 [n], 0 for the initial population, then one number for each batch of children.
+    genotypes: uint8 [n, num_choices]. values: float64 [n, m] as `evaluate` returned them, NaN where it
+    failed. generations: int32 [n], 0 for the initial population, then one number for each batch.
     """
 
     genotypes: npt.NDArray[np.uint8]
     values: npt.NDArray[np.float64]
-    generations: npt.NDArray[np.int64]
+    generations: npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class EvolutionResult:
-    """The last population and the way there.
+    """The population when it was asked for, and the way there.
 
     population: uint8 [p, num_choices]. values: float64 [p, m] as `evaluate` returned them, NaN where it
     failed. fronts: int32 [p], 0 is best, failed members last.
     """
 
-    population: npt.NDArray[np.uint8]
-    values: npt.NDArray[np.float64]
-    fronts: npt.NDArray[np.int32]
-    history: History
+    def __init__(self, native: _core.Evolution, maximize: Maximize) -> None:
+        self.population, self._minimised = native.population()
+        self.fronts = pareto.nondominated_sort(self._minimised) if self._minimised.size else _no_fronts()
+        self._signs = column_signs("evolution", self._minimised.shape[1], maximize)
+        self.values = self._minimised * self._signs
+        self._native = native
+        self._evaluated = native.told
+
+    @cached_property
+    def history(self) -> History:
+        """Everything evaluated up to then; copied at the first access."""
+        genotypes, values, generations = self._native.history(self._evaluated)
+        return History(genotypes, values * self._signs, generations)
+
+    @cached_property
+    def archive(self) -> History:
+        """What nothing evaluated dominates, failed evaluations left out; found at the first access."""
+        kept = np.flatnonzero(self._front(self.history.values * self._signs))
+        history = self.history
+        return History(history.genotypes[kept], history.values[kept], history.generations[kept])
+
+    def hypervolume(self, reference: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Of everything evaluated up to each generation, float64 [generations]: the progress of the search.
+
+        reference [m]: in the sense of `values`; it bounds the volume.
+        """
+        bound = np.asarray(reference, dtype=np.float64) * self._signs
+        history = self.history
+        ends = np.searchsorted(history.generations, np.arange(history.generations[-1] + 1), side="right")
+        front = np.empty((0, len(self._signs)))
+        volumes = np.empty(len(ends))
+        for generation, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+            candidates = np.concatenate([front, history.values[begin:end] * self._signs])
+            front = candidates[self._front(candidates)]
+            volumes[generation] = pareto.hypervolume(front, bound) if len(front) else 0.0
+        return volumes
+
+    @staticmethod
+    def _front(minimised: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        finished = ~np.isnan(minimised).any(axis=1)
+        return finished & pareto.is_nondominated(minimised)
+
+
+def _no_fronts() -> npt.NDArray[np.int32]:
+    return np.empty(0, dtype=np.int32)

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from efficient_nas.errors import nearest
+from efficient_nas import _core
 from efficient_nas.graph import Architecture
 from efficient_nas.spaces.assembly import Shape, check_task
-from efficient_nas.spaces.space import CANONICAL_KINDS, COSTS, Genotypes, Space
+from efficient_nas.spaces.space import COSTS, Genotypes, Space, check_kind
 from efficient_nas.types import Genotype
-
-
-class CostTables(Protocol):
-    """Native costs of a space's networks on one kind of image."""
-
-    def costs(
-        self, genotypes: Genotypes
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 
 
 class BuiltInSpace(Space, ABC):
@@ -35,13 +27,12 @@ class BuiltInSpace(Space, ABC):
     ) -> Architecture: ...
 
     @abstractmethod
-    def _cost_tables(self, input_shape: Shape, num_classes: int, macro: dict[str, Any]) -> CostTables: ...
+    def _cost_tables(
+        self, input_shape: Shape, num_classes: int, macro: dict[str, Any]
+    ) -> _core.CostTables: ...
 
     @abstractmethod
-    def _canonical_bytes(self, genotypes: Genotypes, shared: bool) -> list[bytes]: ...
-
-    @abstractmethod
-    def _canonical_hash(self, genotypes: Genotypes, shared: bool) -> npt.NDArray[np.uint64]: ...
+    def _canonical_form(self, shared: bool) -> _core.CanonicalForm: ...
 
     def build(
         self,
@@ -66,25 +57,37 @@ class BuiltInSpace(Space, ABC):
         **macro: Any,
     ) -> dict[str, npt.NDArray[np.int64]]:
         """Costs of each row for one image: macs, params, peak_activation_bytes, each int64 [n]."""
-        shape, classes = check_task(self.name, input_shape, num_classes)
-        tables = self._cost_tables(shape, classes, macro)
+        tables = self.cost_tables(input_shape, num_classes, **macro)
         self._require_valid_rows(genotypes)
         return dict(zip(COSTS, tables.costs(genotypes), strict=True))
+
+    def cost_tables(
+        self, input_shape: tuple[int, int, int] = (3, 32, 32), num_classes: int = 10, **macro: Any
+    ) -> _core.CostTables:
+        """What `costs` sums, for native code that does so itself."""
+        shape, classes = check_task(self.name, input_shape, num_classes)
+        return self._cost_tables(shape, classes, macro)
+
+    def canonical_form(self, kind: str = "graph") -> _core.CanonicalForm | None:
+        """Native canonical bytes of valid genotypes; None for a subclass with its own `canonical_bytes`."""
+        shared = check_kind("canonical_form", kind) == "expression"
+        own = type(self).canonical_bytes is not BuiltInSpace.canonical_bytes
+        return None if own else self._canonical_form(shared)
 
     def canonical_bytes(self, genotypes: Genotypes, kind: str = "graph") -> list[bytes]:
         """For each row bytes that are equal exactly for equal simplified architectures.
 
         kind: `graph` (isomorphism) or `expression` (sharing ignored), docs/design/architectures.md.
         """
-        shared = self._shared("canonical_bytes", kind)
+        form = self._canonical_form(check_kind("canonical_bytes", kind) == "expression")
         self._require_valid_rows(genotypes)
-        return self._canonical_bytes(genotypes, shared)
+        return form.canonical_bytes(genotypes)
 
     def canonical_hash(self, genotypes: Genotypes, kind: str = "graph") -> npt.NDArray[np.uint64]:
         """64-bit hashes of `canonical_bytes`, uint64 [n]: an index, equality is decided on the bytes."""
-        shared = self._shared("canonical_hash", kind)
+        form = self._canonical_form(check_kind("canonical_hash", kind) == "expression")
         self._require_valid_rows(genotypes)
-        return self._canonical_hash(genotypes, shared)
+        return form.canonical_hash(genotypes)
 
     def _require_valid_rows(self, genotypes: Genotypes) -> None:
         valid = self.validate(genotypes)
@@ -92,10 +95,3 @@ class BuiltInSpace(Space, ABC):
             row = int(np.argmin(valid))
             reason = self.why_invalid(np.ascontiguousarray(genotypes[row]))
             raise ValueError(f"space {self.name}: row {row} of genotypes is not valid: {reason}")
-
-    @staticmethod
-    def _shared(where: str, kind: str) -> bool:
-        if kind not in CANONICAL_KINDS:
-            hint = nearest(str(kind), CANONICAL_KINDS)
-            raise ValueError(f"{where}: unknown kind {kind!r}{hint}; kinds: {', '.join(CANONICAL_KINDS)}")
-        return kind == "expression"

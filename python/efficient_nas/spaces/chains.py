@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from efficient_nas import _core
 from efficient_nas.graph import Architecture, ArchNode
@@ -84,14 +83,8 @@ class ChainSpace(BuiltInSpace):
     def _cost_tables(self, input_shape: Shape, num_classes: int, macro: dict[str, Any]) -> _core.Chain:
         return _cost_chain(self.name, self._options(macro), self._sizes, input_shape, num_classes)
 
-    def _canonical_bytes(self, genotypes: Genotypes, shared: bool) -> list[bytes]:
-        return self._canonical_chain().canonical_bytes(genotypes)
-
-    def _canonical_hash(self, genotypes: Genotypes, shared: bool) -> npt.NDArray[np.uint64]:
-        return self._canonical_chain().canonical_hash(genotypes)
-
-    def _canonical_chain(self) -> _core.Chain:
-        return _canonical_chain(self._options({}), self._sizes)
+    def _canonical_form(self, shared: bool) -> _core.CanonicalForm:
+        return _canonical_chain(self._options({}), self._sizes).form()
 
     @property
     def _sizes(self) -> tuple[int, ...]:

@@ -90,11 +90,8 @@ class DARTS(BuiltInSpace):
     def _cost_tables(self, input_shape: Shape, num_classes: int, macro: dict[str, Any]) -> _core.DARTSCosts:
         return _cost_tables(input_shape, num_classes, network_options(DARTSOptions, self.name, macro))
 
-    def _canonical_bytes(self, genotypes: Genotypes, shared: bool) -> list[bytes]:
-        return _core.darts_canonical_bytes(genotypes, shared)
-
-    def _canonical_hash(self, genotypes: Genotypes, shared: bool) -> npt.NDArray[np.uint64]:
-        return _core.darts_canonical_hash(genotypes, shared)
+    def _canonical_form(self, shared: bool) -> _core.CanonicalForm:
+        return _core.darts_form(shared)
 
     def covering_genotypes(self) -> Genotypes:
         """For each operation the cells that hold nothing else: with inputs and nodes as predecessors."""

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from efficient_nas import _core
 from efficient_nas.errors import nearest
@@ -82,11 +81,8 @@ class NASBench201(BuiltInSpace):
         options = network_options(NASBench201Options, self.name, macro)
         return _cost_tables(input_shape, num_classes, options)
 
-    def _canonical_bytes(self, genotypes: Genotypes, shared: bool) -> list[bytes]:
-        return _core.nasbench201_canonical_bytes(genotypes, shared)
-
-    def _canonical_hash(self, genotypes: Genotypes, shared: bool) -> npt.NDArray[np.uint64]:
-        return _core.nasbench201_canonical_hash(genotypes, shared)
+    def _canonical_form(self, shared: bool) -> _core.CanonicalForm:
+        return _core.nasbench201_form(shared)
 
     def covering_genotypes(self) -> Genotypes:
         """The cells that hold the same operation on every edge: every operator occurs in one of them."""

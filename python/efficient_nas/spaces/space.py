@@ -26,6 +26,14 @@ CANONICAL_KINDS = ("graph", "expression")
 COSTS = ("macs", "params", "peak_activation_bytes")
 
 
+def check_kind(where: str, kind: str) -> str:
+    """`kind` of canonical form; ValueError unless it is one of CANONICAL_KINDS."""
+    if kind not in CANONICAL_KINDS:
+        hint = nearest(str(kind), CANONICAL_KINDS)
+        raise ValueError(f"{where}: unknown kind {kind!r}{hint}; kinds: {', '.join(CANONICAL_KINDS)}")
+    return kind
+
+
 class Space:
     """Named choices with conditions, and how to build an architecture from them.
 
@@ -331,15 +339,20 @@ class Space:
         kind: `graph` (isomorphism) or `expression` (sharing ignored), docs/design/architectures.md. A user's
         own space builds every architecture; without a build callable it compares the genotypes themselves.
         """
-        if kind not in CANONICAL_KINDS:
-            hint = nearest(str(kind), CANONICAL_KINDS)
-            raise ValueError(
-                f"canonical_bytes: unknown kind {kind!r}{hint}; kinds: {', '.join(CANONICAL_KINDS)}"
-            )
+        check_kind("canonical_bytes", kind)
         self._native.require_valid(genotypes, "canonical_bytes")
         if self.can_build:
             return [self.build(row).canonical_bytes(kind) for row in genotypes]
         return [row.tobytes() for row in genotypes]
+
+    def canonical_form(self, kind: str = "graph") -> _core.CanonicalForm | None:
+        """Native canonical bytes of valid genotypes, for native code that compares them itself.
+
+        None where only Python knows what an architecture is: `build`, or a `canonical_bytes` of one's own.
+        """
+        check_kind("canonical_form", kind)
+        own = type(self).canonical_bytes is not Space.canonical_bytes
+        return None if self.can_build or own else _core.genotype_form(self.num_choices)
 
     def canonical_hash(self, genotypes: Genotypes, kind: str = "graph") -> npt.NDArray[np.uint64]:
         """64-bit hashes of `canonical_bytes`, uint64 [n]: an index, equality is decided on the bytes."""

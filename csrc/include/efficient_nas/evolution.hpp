@@ -1,0 +1,238 @@
+// What evolutionary algorithms have in common: ask and tell, the history, and never the same architecture
+// twice where that is wanted.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "efficient_nas/architecture_keys.hpp"
+#include "efficient_nas/fitness.hpp"
+#include "efficient_nas/hash_index.hpp"
+#include "efficient_nas/history.hpp"
+#include "efficient_nas/population.hpp"
+#include "efficient_nas/space.hpp"
+#include "efficient_nas/space_sampling.hpp"
+#include "efficient_nas/space_variation.hpp"
+#include "efficient_nas/workers.hpp"
+
+namespace efficient_nas {
+
+class Evolution {
+  public:
+    virtual ~Evolution() = default;
+    Evolution(const Evolution&) = delete;
+    Evolution& operator=(const Evolution&) = delete;
+
+    const SpaceSpec& space() const { return space_; }
+    std::size_t num_choices() const { return space_.num_choices(); }
+    // The algorithm's members; empty before the first `tell`.
+    const Population& population() const { return population_; }
+    // Where population(), a ring, begins.
+    virtual std::size_t first_member() const { return 0; }
+    const History& history() const { return history_; }
+
+    // Genotypes [rows, num_choices] to be evaluated; the same ones until they are told. The first ones are
+    // the algorithm's initial population, whatever n is; then there are n, or less when hardly anything new
+    // is left.
+    const std::vector<std::uint8_t>& ask(std::size_t n, Workers& workers) {
+        if (pending_) return asked_;
+        if (n < 1 || n > kMostMembers)
+            throw std::invalid_argument(name_ + ": a batch must have between 1 and 2^31 - 1 rows, got " +
+                                        std::to_string(n));
+        propose(n, workers);
+        history_.ask(asked_.data(), rows_asked());
+        pending_ = !asked_.empty();
+        return asked_;
+    }
+
+    // values [n, m] of the genotypes asked for, minimised; a row with a NaN has failed.
+    void tell(const double* values, std::size_t n, std::size_t m, Workers& workers) {
+        if (!pending_ || n != rows_asked())
+            throw std::invalid_argument(
+                name_ + ": tell: values must have one row for each genotype asked for (" +
+                std::to_string(pending_ ? rows_asked() : 0) + "), got " + std::to_string(n));
+        if (m == 0) throw std::invalid_argument(name_ + ": tell: values must have at least one column");
+        if (single_objective_ && m != 1)
+            throw std::invalid_argument(name_ + ": tell: values must have one column, got " +
+                                        std::to_string(m));
+        if (history_.told() == 0)
+            population_ = Population(num_choices(), m);
+        else if (m != history_.num_objectives())
+            throw std::invalid_argument(name_ + ": tell: values must have " +
+                                        std::to_string(history_.num_objectives()) +
+                                        " columns as before, got " + std::to_string(m));
+        if (generation_ == std::numeric_limits<std::int32_t>::max())
+            throw std::length_error(name_ + ": more than 2^31 - 1 generations");
+        history_.tell(values, n, m, generation_);
+        accept({n, asked_.data(), values}, workers);
+        ++generation_;
+        asked_.clear();
+        pending_ = false;
+    }
+
+    // Asks for batches of up to n, evaluates and tells them until `batches` were told, nothing new is left or
+    // the deadline has passed. Values are multiplied by signs [num_objectives], -1 for what is maximised.
+    // Returns how many were told.
+    std::size_t run(const Fitness& fitness, const std::vector<double>& signs, std::size_t batches,
+                    std::size_t n, std::chrono::steady_clock::time_point deadline, Workers& workers) {
+        constexpr std::size_t kLook = 1024;  // evaluations between two looks at the clock
+        const std::size_t m = fitness.num_objectives();
+        std::size_t told = 0, since_look = 0;
+        while (told < batches) {
+            if (since_look >= kLook && std::chrono::steady_clock::now() > deadline) break;
+            if (since_look >= kLook) since_look = 0;
+            const std::size_t rows = ask(n, workers).size() / num_choices();
+            if (rows == 0) break;
+            values_.resize(rows * m);
+            constexpr std::size_t kPiece = 256;
+            workers.for_each_piece(rows, kPiece, [&](std::size_t begin, std::size_t end, std::size_t) {
+                fitness.evaluate(asked_.data() + begin * num_choices(), end - begin,
+                                 values_.data() + begin * m);
+                for (std::size_t i = begin; i < end; ++i) finish(values_.data() + i * m, signs);
+            });
+            tell(values_.data(), rows, m, workers);
+            ++told;
+            since_look += rows;
+        }
+        return told;
+    }
+
+  protected:
+    // keys: what counts as the same architecture; null if the same one may be asked for again.
+    Evolution(std::string name, SpaceSpec space, std::uint64_t seed, std::unique_ptr<ArchitectureKeys> keys,
+              bool single_objective)
+        : name_(std::move(name)),
+          space_(std::move(space)),
+          seed_(seed),
+          keys_(std::move(keys)),
+          single_objective_(single_objective) {}
+
+    // Fills asked_; it may hold genotypes of a call that an exception ended.
+    virtual void propose(std::size_t n, Workers& workers) = 0;
+    // Takes the values of asked_ into population_.
+    virtual void accept(const Evaluations& evaluations, Workers& workers) = 0;
+
+    std::size_t rows_asked() const { return asked_.size() / num_choices(); }
+
+    // Adds new genotypes to asked_ until it holds `count`, if they can be found in some rounds of candidates
+    // that make(draws, row, scratch) writes; candidate k of the evolution draws from the stream (seed, k).
+    template <typename Make>
+    void gather_new(std::size_t count, Workers& workers, const Make& make) {
+        constexpr std::size_t kRounds = 20;
+        for (std::size_t round = 0; round < kRounds && rows_asked() < count; ++round) {
+            const std::size_t missing = count - rows_asked();
+            const std::size_t n = round == 0 ? missing : 2 * missing + 16;  // expecting some to be known
+            candidates_.resize(n * num_choices());
+            make_candidates(n, workers, make);
+            if (keys_ == nullptr)
+                asked_.insert(asked_.end(), candidates_.begin(), candidates_.end());
+            else
+                accept_new(n, count, workers);
+        }
+    }
+
+    // The entry of `history` that is this architecture, or HashIndex::kNone. Needs keys.
+    std::size_t find(const std::uint8_t* row, Workers& workers) {
+        hashes_.resize(1);
+        keys_->read(row, 1, workers, hashes_.data());
+        return known_.find(hashes_[0], [&](std::size_t entry) {
+            return keys_->same(0, history_.genotypes()[entry], entry, comparing_);
+        });
+    }
+
+    // Adds a genotype to asked_ that `find` has just looked for in vain.
+    void ask_found_new(const std::uint8_t* row) {
+        known_.append(hashes_[0]);
+        keys_->accept(0);
+        asked_.insert(asked_.end(), row, row + num_choices());
+    }
+
+    const std::string name_;
+    const SpaceSpec space_;
+    const std::uint64_t seed_;
+    std::uint64_t candidates_made_ = 0;  // each draws from a stream of its own
+    std::int32_t generation_ = 0;
+    Population population_{space_.num_choices(), 0};
+    History history_{space_.num_choices()};
+    std::vector<std::uint8_t> asked_;
+
+  private:
+    // A row that failed in one objective has failed in all.
+    static void finish(double* values, const std::vector<double>& signs) {
+        bool failed = false;
+        for (std::size_t k = 0; k < signs.size(); ++k) {
+            values[k] *= signs[k];
+            failed |= !std::isfinite(values[k]);
+        }
+        if (failed) std::fill_n(values, signs.size(), std::numeric_limits<double>::quiet_NaN());
+    }
+
+    template <typename Make>
+    void make_candidates(std::size_t n, Workers& workers, const Make& make) {
+        constexpr std::size_t kPiece = 256;  // some tens of microseconds
+        while (scratch_.size() < workers.threads()) scratch_.emplace_back(space_);
+        workers.for_each_piece(n, kPiece, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+            for (std::size_t i = begin; i < end; ++i) {
+                BoundedDraws draws(seed_, candidates_made_ + i);
+                make(draws, candidates_.data() + i * num_choices(), scratch_[thread]);
+            }
+        });
+        candidates_made_ += n;
+    }
+
+    // Looks for the candidates in parallel among what is known, and then one after the other for those that
+    // are new among themselves.
+    void accept_new(std::size_t n, std::size_t count, Workers& workers) {
+        constexpr std::size_t kPiece = 256, kAhead = 8;
+        hashes_.resize(n);
+        is_known_.resize(n);
+        keys_->read(candidates_.data(), n, workers, hashes_.data());
+        look_up_.resize(workers.threads());
+        const std::size_t before = known_.size(), told = history_.asked();
+        const auto genotype = [&](std::size_t entry) {
+            return entry < told ? history_.genotypes()[entry]
+                                : asked_.data() + (entry - told) * num_choices();
+        };
+        workers.for_each_piece(n, kPiece, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+            for (std::size_t i = begin; i < end; ++i) {
+                if (i + kAhead < end) known_.prefetch(hashes_[i + kAhead]);
+                is_known_[i] = HashIndex::kNone != known_.find(hashes_[i], [&](std::size_t entry) {
+                    return keys_->same(i, genotype(entry), entry, look_up_[thread]);
+                });
+            }
+        });
+        for (std::size_t i = 0; i < n && rows_asked() < count; ++i) {
+            if (is_known_[i]) continue;
+            const auto same_as_new = [&](std::size_t entry) {
+                return entry >= before && keys_->same(i, genotype(entry), entry, comparing_);
+            };
+            if (known_.find(hashes_[i], same_as_new) != HashIndex::kNone) continue;
+            known_.append(hashes_[i]);
+            keys_->accept(i);
+            const std::uint8_t* row = candidates_.data() + i * num_choices();
+            asked_.insert(asked_.end(), row, row + num_choices());
+        }
+    }
+
+    std::unique_ptr<ArchitectureKeys> keys_;
+    const bool single_objective_;
+    bool pending_ = false;  // asked_ is complete and was not told
+    HashIndex known_;       // of everything asked for so far, with keys
+    std::vector<std::uint8_t> candidates_, is_known_;
+    std::vector<std::uint64_t> hashes_;
+    std::vector<double> values_;                      // of `run`
+    std::vector<VariationScratch> scratch_;           // by thread
+    std::vector<ArchitectureKeys::Scratch> look_up_;  // by thread
+    ArchitectureKeys::Scratch comparing_;
+};
+
+}  // namespace efficient_nas

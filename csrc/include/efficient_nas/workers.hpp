@@ -1,0 +1,119 @@
+// Threads for one call. Work is cut into the same pieces whatever their number, so results never depend on
+// it. They sleep while there is nothing to do, because spinning would slow down the threads of other
+// libraries, and end with the object, so that a forked process finds none missing.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace efficient_nas {
+
+class Workers {
+  public:
+    explicit Workers(std::size_t threads) : errors_(threads) {
+        if (threads < 1 || threads > kMostThreads)
+            throw std::invalid_argument("threads must be between 1 and " + std::to_string(kMostThreads) +
+                                        ", got " + std::to_string(threads));
+        for (std::size_t thread = 1; thread < threads; ++thread)
+            threads_.emplace_back([this, thread] { serve(thread); });
+    }
+
+    ~Workers() {
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+        }
+        wake_.notify_all();
+        for (std::thread& thread : threads_) thread.join();
+    }
+
+    Workers(const Workers&) = delete;
+    Workers& operator=(const Workers&) = delete;
+
+    std::size_t threads() const { return threads_.size() + 1; }
+
+    // Calls work(begin, end, thread) for pieces [begin, end) of [0, n) with up to `piece` items. An exception
+    // ends the calls that have not begun and is thrown here.
+    template <typename Work>
+    void for_each_piece(std::size_t n, std::size_t piece, const Work& work) {
+        if (n == 0) return;
+        const std::size_t pieces = (n - 1) / piece + 1;
+        const auto run = [&](std::size_t thread) {
+            for (std::size_t i = next_.fetch_add(1); i < pieces; i = next_.fetch_add(1))
+                work(i * piece, std::min(n, (i + 1) * piece), thread);
+        };
+        next_ = 0;
+        if (threads_.empty() || pieces == 1) return run(0);
+        share(run);
+    }
+
+  private:
+    static constexpr std::size_t kMostThreads = 1024;
+
+    void share(const std::function<void(std::size_t)>& run) {
+        {
+            const std::lock_guard lock(mutex_);
+            run_ = &run;
+            busy_ = threads_.size();
+            ++round_;
+        }
+        wake_.notify_all();
+        guarded(run, 0);
+        std::unique_lock lock(mutex_);
+        done_.wait(lock, [this] { return busy_ == 0; });
+        run_ = nullptr;
+        lock.unlock();
+        std::exception_ptr first;
+        for (std::exception_ptr& error : errors_) {
+            if (!first) first = error;
+            error = nullptr;
+        }
+        if (first) std::rethrow_exception(first);
+    }
+
+    void guarded(const std::function<void(std::size_t)>& run, std::size_t thread) {
+        try {
+            run(thread);
+        } catch (...) {
+            errors_[thread] = std::current_exception();
+            next_ = kStop;
+        }
+    }
+
+    void serve(std::size_t thread) {
+        std::size_t served = 0;
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [&] { return ended_ || round_ != served; });
+            if (ended_) return;
+            served = round_;
+            const std::function<void(std::size_t)>& run = *run_;
+            lock.unlock();
+            guarded(run, thread);
+            lock.lock();
+            if (--busy_ == 0) done_.notify_one();
+        }
+    }
+
+    static constexpr std::size_t kStop = static_cast<std::size_t>(-1) / 2;  // more than there are pieces
+
+    std::vector<std::thread> threads_;
+    std::vector<std::exception_ptr> errors_;  // by thread
+    std::atomic<std::size_t> next_{0};        // piece
+    std::mutex mutex_;                        // of everything below
+    std::condition_variable wake_, done_;
+    const std::function<void(std::size_t)>* run_ = nullptr;
+    std::size_t round_ = 0, busy_ = 0;
+    bool ended_ = false;
+};
+
+}  // namespace efficient_nas
