@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,4 +51,20 @@ inline void check_columns(const char* where, std::size_t seen, std::size_t expec
     if (seen != expected)
         throw std::invalid_argument(std::string(where) + ": genotypes must have shape [n, " +
                                     std::to_string(expected) + "], got [n, " + std::to_string(seen) + "]");
+}
+
+// The UTF-8 of a str, valid as long as `value` is; `expected` is "function: argument must be ...".
+inline std::string_view text_argument(const char* expected, nb::handle value) {
+    if (!PyUnicode_Check(value.ptr())) {
+        const std::string type = nb::cast<std::string>(nb::str(value.type().attr("__name__")));
+        throw nb::type_error((std::string(expected) + ", got " + type).c_str());
+    }
+    Py_ssize_t size = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+    if (text == nullptr) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) throw nb::python_error();
+        PyErr_Clear();
+        throw std::invalid_argument(std::string(expected) + " without lone surrogates");
+    }
+    return {text, static_cast<std::size_t>(size)};
 }

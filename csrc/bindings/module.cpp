@@ -15,4 +15,5 @@ NB_MODULE(_core, module) {
     export_space(module);
     export_fitness(module);
     export_evolution(module);
+    export_notation(module);
 }

@@ -1,4 +1,4 @@
-"""What the tests of downstream projects share: the tools they need, copies of the examples, running commands."""
+"""What the tests of downstream projects share: tools, copies of the examples, running commands."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ for wrong in (values.float(), values[0], values[:, :0], values.to("meta")):
         assert "nondominated_sort: values must" in str(error), error
     else:
         raise AssertionError(f"accepted {wrong.dtype} {wrong.shape}")
-for rows, allowed in ((before[:, :3], cardinalities), (before.int(), cardinalities), (before, [2, 5, 256, 3])):
+wrong_calls = [(before[:, :3], cardinalities), (before.int(), cardinalities), (before, [2, 5, 256, 3])]
+for rows, allowed in wrong_calls:
     try:
         front_ops.mutate(rows, allowed, 0)
     except ValueError as error:

@@ -2,7 +2,6 @@
 // docs/design/architectures.md is the definition; steps.hpp says what each operation computes.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +9,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "efficient_nas/messages.hpp"
 
 namespace efficient_nas {
 
@@ -106,35 +106,16 @@ struct Node {
 // Sizes beyond this are refused, so that sums of a few of them cannot overflow.
 inline constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 
-// Levenshtein distance, for the nearest name in messages.
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row[b.size()];
-}
-
 inline Operation parse_operation(std::string_view name) {
-    for (std::size_t i = 0; i < kOperations.size(); ++i)
-        if (kOperations[i].name == name) return static_cast<Operation>(i);
-    const std::string_view shown = name.substr(0, 64);
-    const auto nearest = std::min_element(
-        kOperations.begin(), kOperations.end(), [shown](const OperationTraits& a, const OperationTraits& b) {
-            return edit_distance(shown, a.name) < edit_distance(shown, b.name);
-        });
-    std::string message = "unknown operation '" + std::string(shown) + "', did you mean '" +
-                          std::string(nearest->name) + "'? Operations: ";
-    for (std::size_t i = 0; i < kOperations.size(); ++i)
-        message += (i ? ", " : "") + std::string(kOperations[i].name);
-    throw std::invalid_argument(message);
+    std::array<std::string_view, kOperations.size()> names;
+    for (std::size_t i = 0; i < kOperations.size(); ++i) {
+        names[i] = kOperations[i].name;
+        if (names[i] == name) return static_cast<Operation>(i);
+    }
+    const std::string_view known = closest(name, names);
+    throw std::invalid_argument("unknown operation " + quoted(name) +
+                                (known.empty() ? "." : ", did you mean " + quoted(known) + "?") +
+                                " Operations: " + joined(names));
 }
 
 // Throws std::invalid_argument that names the attribute, its value and what is allowed.

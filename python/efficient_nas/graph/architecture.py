@@ -10,7 +10,6 @@ from efficient_nas import _core
 from efficient_nas.graph.drawing import to_svg
 from efficient_nas.graph.network import DAGNetwork
 from efficient_nas.graph.node import ArchNode, checked_int, is_plain_int, node_tuple
-from efficient_nas.graph.serialization import from_json, to_json
 
 Shape = tuple[int, int, int]
 
@@ -154,7 +153,7 @@ class Architecture:
 
     def to_json(self) -> str:
         """JSON text that `from_json` reads; attributes at their defaults are left out."""
-        return to_json(self.nodes, self.connections, self.input_shape)
+        return _core.architecture_to_json(self._native)
 
     def to_svg(self) -> str:
         """A drawing as SVG text: one box a node, input on top, dead nodes dashed (graph/drawing.py)."""
@@ -167,7 +166,8 @@ class Architecture:
         Raises ValueError that names the field for anything malformed: unknown, missing or repeated fields,
         wrong types, another version.
         """
-        return cls(*from_json(text))
+        nodes, connections, input_shape = _core.architecture_from_json(text)
+        return cls([ArchNode(*node) for node in nodes], connections, input_shape)
 
 
 def _connection(index: int, pair: tuple[int, int]) -> tuple[int, int]:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from efficient_nas import _core
 from efficient_nas.graph import Architecture, ArchNode
-from efficient_nas.spaces import darts_notation
 from efficient_nas.spaces.assembly import (
     CostSum,
     NetworkBuilder,
@@ -25,10 +24,20 @@ from efficient_nas.spaces.assembly import (
 )
 from efficient_nas.spaces.builtin import BuiltInSpace
 from efficient_nas.spaces.choice import Choice
-from efficient_nas.spaces.darts_notation import CELLS, NODES, OPERATIONS
 from efficient_nas.spaces.space import Genotypes
 from efficient_nas.types import Genotype
 
+OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+CELLS = ("normal", "reduce")
+NODES = (2, 3, 4, 5)
 STEM_MULTIPLIER = 3
 
 
@@ -104,14 +113,14 @@ class DARTS(BuiltInSpace):
     def to_string(self, genotype: Genotype) -> str:
         """The genotype in the published notation; `from_string` reads it."""
         self.require_valid(genotype)
-        return darts_notation.format_genotype(genotype)
+        return _core.darts_to_string(genotype)
 
     def from_string(self, text: str) -> Genotype:
         """The genotype uint8 [32] of a published `Genotype(...)` text; nothing in it is executed.
 
         The two inputs of a node may be in any order. ValueError names what is wrong.
         """
-        genotype = darts_notation.parse_genotype(text)
+        genotype = _core.darts_from_string(text)
         self.require_valid(genotype)
         return genotype
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from efficient_nas import _core
-from efficient_nas.errors import nearest
 from efficient_nas.graph import Architecture, ArchNode
 from efficient_nas.spaces.assembly import (
     CostSum,
@@ -92,39 +90,11 @@ class NASBench201(BuiltInSpace):
     def to_string(self, genotype: Genotype) -> str:
         """The cell in the benchmark's notation; `from_string` reads it."""
         self.require_valid(genotype)
-        nodes: dict[int, str] = {}
-        for (source, target), option in zip(EDGES, genotype, strict=True):
-            nodes[target] = nodes.get(target, "|") + f"{OPERATIONS[option]}~{source}|"
-        return "+".join(nodes.values())
+        return _core.nasbench201_to_string(genotype)
 
     def from_string(self, text: str) -> Genotype:
         """The genotype uint8 [6] of a cell in the benchmark's notation. ValueError names what is wrong."""
-        if not isinstance(text, str):
-            raise TypeError(f"from_string: text must be a string, got {text!r}")
-        nodes = text.strip().split("+")
-        if len(nodes) != 3:
-            raise ValueError(
-                f"from_string: expected 3 nodes joined by '+', like |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, "
-                f"got {len(nodes)} in {text!r}"
-            )
-        row = []
-        for target, node in enumerate(nodes, start=1):
-            if not re.fullmatch(r"(\|[^|~]+~\d+)+\|", node) or node.count("~") != target:
-                raise ValueError(
-                    f"from_string: node {target} must have the form "
-                    f"{'|' + ''.join(f'op~{source}|' for source in range(target))}, got {node!r}"
-                )
-            for source, edge in enumerate(node.strip("|").split("|")):
-                operation, _, origin = edge.partition("~")
-                if operation not in OPERATIONS:
-                    raise ValueError(
-                        f"from_string: unknown operation {operation!r}{nearest(operation, OPERATIONS)}; "
-                        f"operations: {', '.join(OPERATIONS)}"
-                    )
-                if origin != str(source):
-                    raise ValueError(f"from_string: expected an edge from {source} in {node!r}, got {edge!r}")
-                row.append(OPERATIONS.index(operation))
-        genotype = np.array(row, dtype=np.uint8)
+        genotype = _core.nasbench201_from_string(text)
         self.require_valid(genotype)
         return genotype
 

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from efficient_nas import _core
 from efficient_nas.errors import nearest
 from efficient_nas.graph import Architecture
-from efficient_nas.spaces import notation
 from efficient_nas.spaces.choice import Choice, Option
 from efficient_nas.spaces.counting import count_genotypes
 from efficient_nas.spaces.covering import covering_genotypes
@@ -260,11 +259,12 @@ class Space:
 
     def to_string(self, genotype: Genotype) -> str:
         """The genotype as text that `from_string` reads: `name=value` of the active choices, with commas."""
-        return notation.format_values(self.values(genotype))
+        self.require_valid(genotype)
+        return _core.space_to_string(self._native, genotype)
 
     def from_string(self, text: str) -> Genotype:
         """The genotype uint8 [num_choices] that `to_string` wrote. ValueError names the wrong part."""
-        return self.genotype(notation.parse_values(text, self.choices))
+        return _core.space_from_string(self._native, text)
 
     def require_valid(self, genotype: Genotype) -> None:
         """ValueError with the reason unless genotype [num_choices] is valid."""
