@@ -13,14 +13,24 @@ from collections.abc import Sequence
 
 import torch
 
+from breeding_topics import child_production
 from command_line import Topic, run_topics
 from graph_topics import labelled_dags
+from memory_topics import memory
 from nsga2_topics import nsga2
 from pareto_topics import hypervolume, nondominated_sort
 from peers import installed
 from regularized_topics import regularized_evolution
 
-TOPICS: list[Topic] = [nsga2, nondominated_sort, hypervolume, regularized_evolution, labelled_dags]
+TOPICS: list[Topic] = [
+    nsga2,
+    nondominated_sort,
+    hypervolume,
+    child_production,
+    regularized_evolution,
+    labelled_dags,
+    memory,
+]
 
 
 def main(arguments: Sequence[str]) -> None:

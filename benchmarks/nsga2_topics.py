@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from additive_problem import GENES, OPTIONS, additive_space, reached, sums
-from efficient_nas.evolution import NSGA2
+from additive_problem import AMOUNTS, GENES, OPTIONS, additive_space, reached, sums
+from efficient_nas.evolution import NSGA2, AdditiveFitness
 from harness import measure, ratio, table
 from nsga2_peers import NSGA2_PEERS
 from peers import installed, left_out
@@ -17,7 +17,7 @@ from peers import installed, left_out
 Values = npt.NDArray[np.float64]
 CASES = ((100, 50), (1_000, 10), (10_000, 2))  # population and generations
 LARGEST = {"optuna": 100, "evotorch": 1_000}  # of the cases; beyond, a call takes minutes
-DEDUPLICATES = {"ours", "pymoo"}
+DEDUPLICATES = {"ours", "ours, numpy callback", "pymoo"}
 MOST_ROUNDS = 3
 
 
@@ -49,7 +49,10 @@ def nsga2(rounds: int) -> str:
 
 
 def _calls(population_size: int, generations: int) -> dict[str, Callable[[], Values]]:
-    calls: dict[str, Callable[[], Values]] = {"ours": partial(_ours, population_size, generations)}
+    calls: dict[str, Callable[[], Values]] = {
+        "ours": partial(_ours, population_size, generations, native=True),
+        "ours, numpy callback": partial(_ours, population_size, generations, native=False),
+    }
     for name, run in NSGA2_PEERS.items():
         if installed(name) and population_size <= LARGEST.get(name, population_size):
             calls[name] = partial(run, population_size, generations)
@@ -60,5 +63,7 @@ def _keep_volume(volumes: dict[str, float], name: str, call: Callable[[], Values
     volumes[name] = reached(call())
 
 
-def _ours(population_size: int, generations: int) -> Values:
-    return NSGA2(additive_space(), population_size, 0).evolve(sums, generations).values
+def _ours(population_size: int, generations: int, native: bool) -> Values:
+    space = additive_space()
+    evaluate = AdditiveFitness(space, AMOUNTS) if native else sums
+    return NSGA2(space, population_size, 0).evolve(evaluate, generations).values

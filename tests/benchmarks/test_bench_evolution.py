@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import bench_evolution
+import breeding_topics
+import memory_topics
 import nsga2_topics
 import pareto_topics
 import peers
@@ -63,6 +65,24 @@ def test_reports_name_the_peers_that_are_missing(
     assert "| 8 | 2 | ours |" in text
     assert "| 20 | 4 | ours |" in text
     assert "| pymoo |" not in text
+
+
+def test_children_are_timed_until_a_space_is_exhausted() -> None:
+    case = breeding_topics.Case("nasbench201", 50, 3, 1.0)
+    timings = breeding_topics._timings(case, 2)
+    assert [timing.items for timing in timings] == [150, 150]
+    assert all(len(timing.seconds) == 2 and min(timing.seconds) > 0 for timing in timings)
+    with pytest.raises(RuntimeError, match="too few architectures"):
+        breeding_topics._timings(breeding_topics.Case("nasbench201", 4_000, 2, 1.0), 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
+def test_memory_is_that_of_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_topics, "CANDIDATES", 20_000)
+    row = memory_topics.memory(1).splitlines()[-1]
+    _, candidates, genotype, held, mark, *_ = [word.strip() for word in row.strip("|").split("|")]
+    assert (candidates, genotype, mark) == ("20,000", "32", "96")
+    assert float(held) > 32  # at the least the genotypes
 
 
 def test_fronts_of_peers_are_compared_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
