@@ -113,8 +113,8 @@ def labelled_dags(rounds: int) -> str:
     note = (
         "Random cells of 7 vertices, up to 9 edges and 3 operations, all on paths from input to output. "
         "Targets: 200x NAS-Bench-101's own hash, 25x pynauty with building its graph. On 5,000 of the cells "
-        "the classes of our bytes, our hash, NAS-Bench-101's hash and pynauty's certificates were found equal "
-        "before. The peers get Python lists, which they read faster than arrays."
+        "the classes of our bytes, our hash, NAS-Bench-101's hash and pynauty's certificates were found "
+        "equal before. The peers get Python lists, which they read faster than arrays."
     )
     columns = ["call", "cells/s", "ns a cell", "spread", "dag_canonical_hash is faster"]
     return "\n".join([note, "", table(columns, rows)])

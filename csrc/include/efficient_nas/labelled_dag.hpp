@@ -78,16 +78,46 @@ inline LabelledDag dag_of_matrix(const std::uint8_t* matrix, const std::int32_t*
     return dag;
 }
 
-inline bool has_cycle(const LabelledDag& dag) {
+// Whether every edge leads to a later vertex.
+inline bool is_topological(const LabelledDag& dag) {
+    std::uint64_t backward = 0;
+    for (std::size_t v = 0; v < dag.size; ++v) backward |= dag.in[v] >> v;
+    return backward == 0;
+}
+
+// Writes vertices, each behind all those that it reads, and returns their number: less than dag.size exactly
+// if there is a cycle.
+inline std::size_t topological_order(const LabelledDag& dag,
+                                     std::array<std::uint8_t, LabelledDag::kMaxVertices>& order) {
+    std::size_t count = 0, before = 1;
     std::uint64_t waiting = lowest_bits(dag.size);
-    while (waiting) {
-        const std::uint64_t before = waiting;
-        for_each_bit(before, [&](unsigned v) {
-            if (!(dag.in[v] & waiting)) waiting &= ~(std::uint64_t{1} << v);
+    while (count != before) {
+        before = count;
+        for_each_bit(waiting, [&](unsigned v) {
+            if (dag.in[v] & waiting) return;
+            waiting &= ~(std::uint64_t{1} << v);
+            order[count++] = static_cast<std::uint8_t>(v);
         });
-        if (waiting == before) return true;
     }
-    return false;
+    return count;
+}
+
+inline bool has_cycle(const LabelledDag& dag) {
+    std::array<std::uint8_t, LabelledDag::kMaxVertices> order;
+    return !is_topological(dag) && topological_order(dag, order) < dag.size;
+}
+
+// The same DAG with its vertices in a topological order. Throws std::invalid_argument if there is a cycle.
+inline LabelledDag topologically_sorted(const LabelledDag& dag) {
+    std::array<std::uint8_t, LabelledDag::kMaxVertices> order, number;
+    if (topological_order(dag, order) < dag.size) throw std::invalid_argument("adjacency has a cycle");
+    LabelledDag result;
+    for (std::size_t i = 0; i < dag.size; ++i) {
+        const unsigned v = order[i];
+        number[v] = static_cast<std::uint8_t>(result.add_vertex(dag.label[v]));
+        for_each_bit(dag.in[v], [&](unsigned u) { result.add_edge(number[u], i); });
+    }
+    return result;
 }
 
 // What is on a path from the first vertex to the last one, which a graph of one vertex is; nothing if there

@@ -16,32 +16,29 @@
 
 namespace efficient_nas {
 
-// The vertices in an order that depends on the DAG up to isomorphism alone: by the longest path that ends in
-// them (so it is topological), then by a fingerprint of what they are made from and what is made from them,
-// one pass down and one up. Throws std::invalid_argument if there is a cycle.
+// The vertices of a topologically sorted DAG in an order that depends on the DAG up to isomorphism alone: by
+// the longest path that ends in them, so that it is topological as well, then by a fingerprint of what they
+// are made from and what is made from them, one pass down and one up.
 class DagOrder {
   public:
-    explicit DagOrder(const LabelledDag& dag) : dag_(dag) {
-        std::array<std::uint64_t, LabelledDag::kMaxVertices> layer, hash;
-        const auto sum = [&](std::uint64_t vertices) {
-            std::uint64_t total = 0;
-            for_each_bit(vertices, [&](unsigned v) { total += hash[v]; });
-            return total;
-        };
-        std::size_t layers = 0;
-        for (std::uint64_t waiting = lowest_bits(dag.size); waiting; waiting &= ~layer[layers++]) {
-            std::uint64_t ready = 0;
-            for_each_bit(waiting, [&](unsigned v) {
-                if (dag.in[v] & waiting) return;
-                ready |= std::uint64_t{1} << v;
-                hash[v] = mix64(sum(dag.in[v]) + mix64(static_cast<std::uint32_t>(dag.label[v]) + 1));
+    explicit DagOrder(const LabelledDag& dag) : dag_(dag), size_(dag.size) {
+        PerVertex hash, depth, key;
+        for (std::size_t v = 0; v < size_; ++v) {
+            std::uint64_t above = 0, longest = 0;
+            for_each_bit(dag.in[v], [&](unsigned u) {
+                above += hash[u];
+                longest = std::max(longest, depth[u] + 1);
             });
-            if (!ready) throw std::invalid_argument("adjacency has a cycle");
-            layer[layers] = ready;
+            depth[v] = longest;
+            hash[v] = mix64(above + kLabelCode * static_cast<std::uint32_t>(dag.label[v]) + 1);
         }
-        for (std::size_t l = layers; l-- > 0;)
-            for_each_bit(layer[l], [&](unsigned v) { hash[v] = mix64(hash[v] ^ mix64(sum(dag.out[v]))); });
-        for (std::size_t l = 0; l < layers; ++l) append_sorted(layer[l], hash);
+        for (std::size_t v = size_; v-- > 0;) {
+            std::uint64_t below = 0;
+            for_each_bit(dag.out[v], [&](unsigned w) { below += hash[w]; });
+            hash[v] = mix64(2 * hash[v] + below);
+            key[v] = depth[v] << (kHashBits + kVertexBits) | hash[v] >> (64 - kHashBits) << kVertexBits | v;
+        }
+        rank(key);
     }
 
     std::size_t size() const { return size_; }
@@ -81,6 +78,11 @@ class DagOrder {
     }
 
   private:
+    using PerVertex = std::array<std::uint64_t, LabelledDag::kMaxVertices>;
+    // A key is depth, hash and vertex.
+    static constexpr unsigned kVertexBits = 6, kHashBits = 64 - 2 * kVertexBits;
+    static constexpr std::uint64_t kLabelCode = 0x9E3779B97F4A7C15u;  // 2^64 / golden ratio, odd
+
     struct Positions {
         const DagOrder& order;
         std::uint32_t ordered(std::size_t i) const { return static_cast<std::uint32_t>(i); }
@@ -92,26 +94,28 @@ class DagOrder {
         position_[vertex] = static_cast<std::uint8_t>(position);
     }
 
-    void append_sorted(std::uint64_t vertices,
-                       const std::array<std::uint64_t, LabelledDag::kMaxVertices>& hash) {
-        constexpr std::uint64_t kVertexBits = LabelledDag::kMaxVertices - 1;
-        std::array<std::uint64_t, LabelledDag::kMaxVertices> keys;  // hash, then vertex
-        std::size_t count = 0;
-        for_each_bit(vertices, [&](unsigned v) {
-            const std::uint64_t key = (hash[v] & ~kVertexBits) | v;
-            std::size_t i = count++;
-            for (; i > 0 && keys[i - 1] > key; --i) keys[i] = keys[i - 1];
-            keys[i] = key;
-        });
-        for (std::size_t i = 0; i < count; ++i) {
-            if (i > 0 && (keys[i] ^ keys[i - 1]) <= kVertexBits) ties_ |= std::uint64_t{1} << (size_ - 1);
-            place(static_cast<unsigned>(keys[i] & kVertexBits), size_++);
+    // Orders the vertices by their keys, which differ. Compares all pairs, without a branch.
+    void rank(const PerVertex& key) {
+        std::array<std::uint8_t, LabelledDag::kMaxVertices> smaller;  // by vertex: the number of smaller keys
+        for (std::size_t v = 0; v < size_; ++v) {
+            unsigned count = 0;
+            for (std::size_t u = 0; u < v; ++u) {
+                const bool less = key[u] < key[v];
+                count += less;
+                smaller[u] = static_cast<std::uint8_t>(smaller[u] + !less);
+            }
+            smaller[v] = static_cast<std::uint8_t>(count);
+        }
+        for (std::size_t v = 0; v < size_; ++v) place(static_cast<unsigned>(v), smaller[v]);
+        for (std::size_t i = 0; i + 1 < size_; ++i) {
+            const bool tie = key[vertex_at_[i]] >> kVertexBits == key[vertex_at_[i + 1]] >> kVertexBits;
+            ties_ |= std::uint64_t{tie} << i;
         }
     }
 
     const LabelledDag& dag_;
     std::array<std::uint8_t, LabelledDag::kMaxVertices> vertex_at_, position_;
-    std::size_t size_ = 0;
+    std::size_t size_;
     std::uint64_t ties_ = 0;  // bit i: positions i and i + 1
 };
 
@@ -119,6 +123,7 @@ class DagOrder {
 // for all i < j, in canonical numbers. Throws std::invalid_argument if there is a cycle.
 template <class Bytes>
 void append_canonical(const LabelledDag& dag, Bytes& bytes) {
+    if (!is_topological(dag)) return append_canonical(topologically_sorted(dag), bytes);
     DagOrder order(dag);
     if (!order.decided()) order.decide();
     bytes.push_back(static_cast<std::uint8_t>(dag.size));
