@@ -146,7 +146,7 @@ def test_chains_keep_the_function_of_networks_of_the_spaces(space_name: str, dty
 @settings(max_examples=60)
 def test_every_kind_keeps_the_function_of_random_architectures(arch: Architecture, seed: int) -> None:
     state = trained(arch, 0, torch.float64)
-    dtype = torch.float64 if arch.params else torch.float32  # without weights, new ones are float32
+    dtype = torch.float64 if state else torch.float32  # without weights, new ones are float32
     images = images_for(arch, dtype)
     for kind in morphisms.applicable(arch):
         child, grown = morphisms.apply(arch, kind, seed, state)
@@ -217,6 +217,28 @@ def test_every_layer_that_deepening_offers_is_exact() -> None:
     assert with_relu == {1, 2, 3}
     assert offered.keys() == {0, 1, 2, 3, 4, 5, 6}, "not behind the logits"
     assert offered[0] == {"conv", "conv_bn"}
+
+
+def test_a_relu_in_front_of_a_sum_has_to_be_that_of_the_whole_sum() -> None:
+    """relu(relu(a) + b) is not relu(a + b)."""
+    nodes = [
+        ArchNode("input", 2, 2),
+        ArchNode("conv_bn", 2, 4, kernel_size=3),
+        ArchNode("conv_bn", 2, 4, kernel_size=1),
+        ArchNode("nor_conv_3x3", 4, 6),
+        *HEAD,
+        ArchNode("output", 3, 3),
+    ]
+    connections = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6)]
+    arch = Architecture(nodes, connections, (2, 6, 6))
+    rectified = {site.sources: site.rectified for site in Deepen(arch).sites()}
+    assert rectified[1,] is False and rectified[2,] is False
+    assert rectified[1, 2] is True
+    state = trained(arch, 0, torch.float64)
+    for number, site in enumerate(Deepen(arch).sites()):
+        for repeat in range(8):
+            change = Deepen(arch).draw(site, Draws(number, repeat))
+            check(arch, state, change.architecture, change.carry(dict(state), Draws(0, 0)), "deepen")
 
 
 class _Scripted(Draws):
