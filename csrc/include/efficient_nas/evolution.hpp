@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "efficient_nas/architecture_keys.hpp"
+#include "efficient_nas/breeding.hpp"
 #include "efficient_nas/fitness.hpp"
 #include "efficient_nas/hash_index.hpp"
 #include "efficient_nas/history.hpp"
@@ -124,19 +125,17 @@ class Evolution {
     std::size_t rows_asked() const { return asked_.size() / num_choices(); }
 
     // Adds new genotypes to asked_ until it holds `count`, if they can be found in some rounds of candidates
-    // that make(draws, row, scratch) writes; candidate k of the evolution draws from the stream (seed, k).
-    template <typename Make>
-    void gather_new(std::size_t count, Workers& workers, const Make& make) {
+    // from a breeder (breeding.hpp). Each round and each brood of the evolution draws from a stream of its
+    // own.
+    template <typename Breeder>
+    void gather_new(std::size_t count, Workers& workers, Breeder& breeder) {
         constexpr std::size_t kRounds = 20;
         for (std::size_t round = 0; round < kRounds && rows_asked() < count; ++round) {
             const std::size_t missing = count - rows_asked();
             const std::size_t n = round == 0 ? missing : 2 * missing + 16;  // expecting some to be known
-            candidates_.resize(n * num_choices());
-            make_candidates(n, workers, make);
-            if (keys_ == nullptr)
-                asked_.insert(asked_.end(), candidates_.begin(), candidates_.end());
-            else
-                accept_new(n, count, workers);
+            const std::size_t broods = (n + Breeder::kBrood - 1) / Breeder::kBrood;
+            make_candidates(broods, workers, breeder);
+            accept_new(broods * Breeder::kBrood, count, workers);
         }
     }
 
@@ -159,7 +158,7 @@ class Evolution {
     const std::string name_;
     const SpaceSpec space_;
     const std::uint64_t seed_;
-    std::uint64_t candidates_made_ = 0;  // each draws from a stream of its own
+    std::uint64_t streams_ = 0;  // of draws that were used
     std::int32_t generation_ = 0;
     Population population_{space_.num_choices(), 0};
     History history_{space_.num_choices()};
@@ -176,17 +175,21 @@ class Evolution {
         if (failed) std::fill_n(values, signs.size(), std::numeric_limits<double>::quiet_NaN());
     }
 
-    template <typename Make>
-    void make_candidates(std::size_t n, Workers& workers, const Make& make) {
-        constexpr std::size_t kPiece = 256;  // some tens of microseconds
+    template <typename Breeder>
+    void make_candidates(std::size_t broods, Workers& workers, Breeder& breeder) {
+        constexpr std::size_t kPiece = 128;  // some tens of microseconds
+        const std::size_t brood_size = Breeder::kBrood * num_choices();
+        BoundedDraws draws(seed_, streams_++);
+        breeder.prepare(broods, draws);
+        candidates_.resize(broods * brood_size);
         while (scratch_.size() < workers.threads()) scratch_.emplace_back(space_);
-        workers.for_each_piece(n, kPiece, [&](std::size_t begin, std::size_t end, std::size_t thread) {
-            for (std::size_t i = begin; i < end; ++i) {
-                BoundedDraws draws(seed_, candidates_made_ + i);
-                make(draws, candidates_.data() + i * num_choices(), scratch_[thread]);
+        workers.for_each_piece(broods, kPiece, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+            for (std::size_t brood = begin; brood < end; ++brood) {
+                BoundedDraws own(seed_, streams_ + brood);
+                breeder.make(brood, own, candidates_.data() + brood * brood_size, scratch_[thread]);
             }
         });
-        candidates_made_ += n;
+        streams_ += broods;
     }
 
     // Looks for the candidates in parallel among what is known, and then one after the other for those that

@@ -43,21 +43,16 @@ class Islands : public Evolution {
   protected:
     // n children are shared out among the islands.
     void propose(std::size_t n, Workers& workers) override {
+        RandomBreeder random(space_);
         const bool initial = population_.size() == 0;
         if (initial) n = islands_.size() * population_size_;
         for (std::size_t i = 0; i < islands_.size(); ++i) {
             const std::size_t end = n * (i + 1) / islands_.size();
-            if (!initial)
-                gather_new(end, workers,
-                           [&](BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) {
-                               const auto parent = [&](BoundedDraws& d) {
-                                   return islands_[i].genotype(binary_tournament(islands_[i], d));
-                               };
-                               breed_child(space_, parent, draws, row, scratch);
-                           });
-            gather_new(end, workers, [&](BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) {
-                sample_row(space_, draws, row, scratch.activity.data());
-            });
+            if (!initial) {
+                PairBreeder pairs(space_, islands_[i]);
+                gather_new(end, workers, pairs);
+            }
+            gather_new(end, workers, random);
             sizes_[i] = rows_asked();
         }
     }
@@ -95,7 +90,7 @@ class Islands : public Evolution {
             const Population& sender = before[i];
             Population& receiver = islands_[(i + 1) % islands_.size()];
             const std::size_t count = std::min(migrants_, sender.size());
-            receiver.select(std::max(receiver.size(), count) - count);
+            receiver.truncate(std::max(receiver.size(), count) - count);
             for (std::size_t member = 0; member < count; ++member) receiver.append(sender, member);
             receiver.select(receiver.size());
         }

@@ -35,15 +35,13 @@ class LocalSearch : public Evolution {
 
   protected:
     void propose(std::size_t n, Workers& workers) override {
-        const auto sample = [this](BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) {
-            sample_row(space_, draws, row, scratch.activity.data());
-        };
-        if (!climbing_) return gather_new(initial_size_, workers, sample);
+        RandomBreeder random(space_);
+        if (!climbing_) return gather_new(initial_size_, workers, random);
         while (rows_asked() < n) {
             if (next_ == neighbours_.size()) {
                 if (rows_asked() > 0) return;  // one of them may be better
                 climbing_ = false;             // a local optimum
-                return gather_new(1, workers, sample);
+                return gather_new(1, workers, random);
             }
             const std::uint8_t* row = neighbours_.data() + next_;
             next_ += num_choices();
@@ -82,7 +80,7 @@ class LocalSearch : public Evolution {
         const std::size_t columns = num_choices();
         neighbours_ = neighbours(space_, population_.genotype(population_.size() - 1));
         next_ = 0;
-        BoundedDraws draws(seed_, candidates_made_++);
+        BoundedDraws draws(seed_, streams_++);
         for (std::size_t left = neighbours_.size() / columns; left > 1; --left) {
             const auto chosen =
                 neighbours_.begin() + static_cast<std::ptrdiff_t>(draws.below(left) * columns);

@@ -1,9 +1,9 @@
 // NSGA-II over the genotypes of a space (Deb, Pratap, Agarwal and Meyarivan 2002), and random search as the
 // same algorithm without breeding.
 //
-// Parents win binary tournaments by front, then crowding distance; the best of parents and children survive.
-// Departure: an architecture is evaluated once. A child that was asked for before is bred again, so the
-// search ends when a space holds nothing new.
+// Parents win binary tournaments by front, then crowding distance (PairBreeder); the best of parents and
+// children survive. Departure: an architecture is evaluated once. A child that was asked for before is bred
+// again, so the search ends when a space holds nothing new.
 #pragma once
 
 #include <cstddef>
@@ -34,15 +34,10 @@ class Generational : public Evolution {
     }
 
     void propose(std::size_t n, Workers& workers) override {
-        const bool initial = population_.size() == 0;
-        if (initial) n = population_size_;
-        if (!initial)
-            gather_new(n, workers, [this](BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) {
-                breed(draws, row, scratch);
-            });
-        gather_new(n, workers, [this](BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) {
-            sample_row(space_, draws, row, scratch.activity.data());
-        });
+        RandomBreeder random(space_);
+        if (population_.size() == 0) return gather_new(population_size_, workers, random);
+        breed(n, workers);
+        gather_new(n, workers, random);
     }
 
     void accept(const Evaluations& evaluations, Workers&) override {
@@ -50,7 +45,8 @@ class Generational : public Evolution {
         survive();
     }
 
-    virtual void breed(BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) const = 0;
+    // Gathers up to n children of population_.
+    virtual void breed(std::size_t n, Workers& workers) = 0;
     // Leaves population_size members in population_.
     virtual void survive() { population_.select(population_size_); }
 
@@ -64,11 +60,9 @@ class Nsga2 : public Generational {
         : Generational("NSGA2", std::move(space), population_size, seed, std::move(keys)) {}
 
   private:
-    void breed(BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) const override {
-        breed_child(
-            space_,
-            [this](BoundedDraws& d) { return population_.genotype(binary_tournament(population_, d)); },
-            draws, row, scratch);
+    void breed(std::size_t n, Workers& workers) override {
+        PairBreeder pairs(space_, population_);
+        gather_new(n, workers, pairs);
     }
 };
 
@@ -79,9 +73,7 @@ class RandomSearch : public Generational {
         : Generational("RandomSearch", std::move(space), population_size, seed, std::move(keys)) {}
 
   private:
-    void breed(BoundedDraws& draws, std::uint8_t* row, VariationScratch& scratch) const override {
-        sample_row(space_, draws, row, scratch.activity.data());
-    }
+    void breed(std::size_t, Workers&) override {}
 };
 
 }  // namespace efficient_nas

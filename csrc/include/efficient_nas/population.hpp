@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "efficient_nas/pareto.hpp"
-#include "efficient_nas/space_sampling.hpp"
 
 namespace efficient_nas {
 
@@ -80,6 +79,15 @@ class Population {
         keep(ranking.order);
     }
 
+    // Keeps the first `count` members, the best ones after `select`.
+    void truncate(std::size_t count) {
+        genotypes_.resize(count * num_choices_);
+        values_.resize(count * num_objectives_);
+        births_.resize(count);
+        fronts_.resize(count);
+        crowding_.resize(count);
+    }
+
     // Whether member a wins against member b: a lower front, then a larger crowding distance.
     bool better(std::size_t a, std::size_t b) const {
         if (fronts_[a] != fronts_[b]) return fronts_[a] < fronts_[b];
@@ -114,11 +122,5 @@ class Population {
     std::vector<std::int32_t> fronts_;
     std::vector<double> crowding_;
 };
-
-// The better of two members drawn with replacement; of equals the first drawn.
-inline std::size_t binary_tournament(const Population& population, BoundedDraws& draws) {
-    const std::size_t a = draws.below(population.size()), b = draws.below(population.size());
-    return population.better(b, a) ? b : a;
-}
 
 }  // namespace efficient_nas

@@ -2,6 +2,7 @@
 // (arXiv:1802.01548). One objective, minimised. As in the paper, an architecture may be evaluated again.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -41,11 +42,13 @@ class RegularizedEvolution : public Evolution {
         asked_.resize(n * num_choices());
         for (std::size_t i = 0; i < n; ++i) {
             std::uint8_t* row = asked_.data() + i * num_choices();
-            BoundedDraws draws(seed_, candidates_made_++);
-            if (initial)
+            BoundedDraws draws(seed_, streams_++);
+            if (initial) {
                 sample_row(space_, draws, row, scratch_.activity.data());
-            else
-                breed_mutant(space_, population_.genotype(tournament(draws)), draws, row, scratch_);
+            } else {
+                std::copy_n(population_.genotype(tournament(draws)), num_choices(), row);
+                mutate_in_place(space_, draws, row, scratch_);
+            }
         }
     }
 
