@@ -45,6 +45,11 @@ class Graph {
         return {sources_.data() + first_source_[node], first_source_[node + 1] - first_source_[node]};
     }
 
+    // Targets of the connections out of a node, in their order; repeated ones repeat.
+    std::span<const std::size_t> targets(std::size_t node) const {
+        return {targets_.data() + first_target_[node], first_target_[node + 1] - first_target_[node]};
+    }
+
     // What the node receives: the shape of each input, or for concat their concatenation.
     const Shape& received(std::size_t node) const { return received_[node]; }
     const Shape& shape(std::size_t node) const { return costs_[node].output; }
@@ -125,10 +130,6 @@ class Graph {
             sources_[source[to]++] = from;
             targets_[target[from]++] = to;
         }
-    }
-
-    std::span<const std::size_t> targets(std::size_t node) const {
-        return {targets_.data() + first_target_[node], first_target_[node + 1] - first_target_[node]};
     }
 
     std::vector<std::size_t> order_of(const std::vector<bool>& selected) const {

@@ -103,6 +103,18 @@ struct Node {
     }
 };
 
+// Whether the output has the channels of the input, whatever these are.
+inline bool keeps_channels(const Node& node) {
+    return traits(node.operation).equal_channels ||
+           (node.operation == Operation::kSkipConnect && node.stride == 1);
+}
+
+// Whether the output is made of two halves, so that its channels are even.
+inline bool needs_even_channels(const Node& node) {
+    return node.operation == Operation::kFactorizedReduce ||
+           (node.operation == Operation::kSkipConnect && node.stride == 2);
+}
+
 // Sizes beyond this are refused, so that sums of a few of them cannot overflow.
 inline constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 
@@ -154,13 +166,11 @@ inline void check_node(const Node& node) {
         throw std::invalid_argument(name + " takes no expansion, got " + std::to_string(node.expansion));
 
     const bool identity = node.operation == Operation::kSkipConnect && node.stride == 1;
-    if ((rules.equal_channels || identity) && node.input_channels != node.output_channels)
+    if (keeps_channels(node) && node.input_channels != node.output_channels)
         throw std::invalid_argument(name + (identity ? " with stride 1" : "") +
                                     " needs equal channels, got " + std::to_string(node.input_channels) +
                                     " and " + std::to_string(node.output_channels));
-    const bool halves = node.operation == Operation::kFactorizedReduce ||
-                        (node.operation == Operation::kSkipConnect && node.stride == 2);
-    if (halves && node.output_channels % 2 != 0)
+    if (needs_even_channels(node) && node.output_channels % 2 != 0)
         throw std::invalid_argument("output_channels of " + name + " with stride 2 must be even, got " +
                                     std::to_string(node.output_channels));
 }

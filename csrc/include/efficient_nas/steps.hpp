@@ -28,6 +28,18 @@ inline std::int64_t tensor_bytes(const Shape& shape) {
     return checked_mul(4, checked_mul(shape.channels, checked_mul(shape.height, shape.width)));
 }
 
+// Convolutions and pools are padded such that a side shrinks to ceil(side / stride).
+inline Shape strided(const Shape& in, std::int64_t channels, std::int64_t stride) {
+    return {channels, (in.height + stride - 1) / stride, (in.width + stride - 1) / stride};
+}
+
+// What `node` makes of an input of this shape (of a concat: of the concatenation).
+inline Shape output_shape(const Node& node, const Shape& received) {
+    if (node.operation == Operation::kGlobalAvgPool || node.operation == Operation::kLinear)
+        return {node.output_channels, 1, 1};
+    return strided(received, node.output_channels, node.stride);
+}
+
 // Reads one or two slots and writes a new one out of place. Slot 0 is the node's input, slot i + 1 the output
 // of step i; `second` is 0 unless the step reads two tensors.
 struct Step {
@@ -70,11 +82,6 @@ class Steps {
     std::size_t push(const Step& step) {
         steps_[size_] = step;
         return ++size_;
-    }
-
-    // Convolutions and pools are padded such that a side shrinks to ceil(side / stride).
-    static Shape strided(const Shape& in, std::int64_t channels, std::int64_t stride) {
-        return {channels, (in.height + stride - 1) / stride, (in.width + stride - 1) / stride};
     }
 
     std::size_t elementwise(std::size_t from) { return push({.first = from, .shape = shape(from)}); }
