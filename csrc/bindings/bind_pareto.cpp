@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "bindings.h"
 #include "checks.h"
 #include "efficient_nas/hypervolume.hpp"
+#include "efficient_nas/nondominated_rows.hpp"
 #include "efficient_nas/pareto.hpp"
 
 namespace nas = efficient_nas;
@@ -46,9 +48,8 @@ OutputArray<bool> is_nondominated(const Values& values) {
     auto flags = empty_array<bool>({n});
     {
         nb::gil_scoped_release release;
-        const std::vector<std::int32_t> fronts = nas::nondominated_sort(values.data(), n, m);
-        for (std::size_t i = 0; i < n; ++i)
-            flags.data()[i] = fronts[i] == 0 && !nas::has_nan(values.data() + i * m, m);
+        std::fill_n(flags.data(), n, false);
+        for (const std::uint32_t row : nas::nondominated_rows(values.data(), n, m)) flags.data()[row] = true;
     }
     return flags;
 }

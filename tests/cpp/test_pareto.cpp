@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "efficient_nas/hypervolume.hpp"
+#include "efficient_nas/nondominated_rows.hpp"
 #include "efficient_nas/pareto.hpp"
 #include "efficient_nas/reference_directions.hpp"
 #include "efficient_nas/reference_niching.hpp"
@@ -68,7 +69,12 @@ TEST(fronts_are_those_of_the_definition) {
         for (const std::size_t n : {0u, 1u, 2u, 5u, 63u, 64u, 65u, 200u, 300u})
             for (const std::uint64_t levels : {1u, 3u, 20u, 100000u}) {
                 const std::vector<double> values = random_values(n, m, levels, ++seed);
-                CHECK(nondominated_sort(values.data(), n, m) == fronts_by_definition(values, m));
+                const std::vector<std::int32_t> fronts = nondominated_sort(values.data(), n, m);
+                CHECK(fronts == fronts_by_definition(values, m));
+                std::vector<std::uint32_t> first;
+                for (std::uint32_t i = 0; i < n; ++i)
+                    if (fronts[i] == 0 && !has_nan(&values[i * m], m)) first.push_back(i);
+                CHECK(nondominated_rows(values.data(), n, m) == first);
             }
 }
 

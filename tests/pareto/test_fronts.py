@@ -41,6 +41,27 @@ def test_fronts_of_sets_large_enough_to_be_divided(m: int, levels: int) -> None:
     np.testing.assert_array_equal(pareto.nondominated_sort(values), reference.nondominated_sort(values))
 
 
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("kind", ["cube", "grid", "front", "chain", "infinite"])
+def test_the_first_front_alone_is_that_of_the_sort(m: int, kind: str) -> None:
+    random = np.random.default_rng(m)
+    values = random.random((3000, m))
+    if kind == "grid":
+        values = np.floor(4 * values)
+    if kind == "front":  # few are dominated, and only by few
+        values = values / values.sum(axis=1, keepdims=True) + 0.01 * random.random((3000, 1))
+    if kind == "chain":
+        values = np.repeat(values[:, :1], m, axis=1)
+    if kind == "infinite":
+        values[random.random(values.shape) < 0.1] = -np.inf
+        values[random.random(values.shape) < 0.1] = np.inf
+    values[::7] = values[1::7][: len(values[::7])]  # equal rows
+    values[5, 0] = np.nan
+    expected = pareto.nondominated_sort(values) == 0
+    np.testing.assert_array_equal(pareto.is_nondominated(values), expected)
+    assert expected.any()
+
+
 @pytest.mark.parametrize("m", [2, 3, 4, 5])
 @pytest.mark.parametrize("levels", [3, 60, 10**6])
 def test_fronts_equal_moocore_and_pymoo(m: int, levels: int) -> None:
@@ -125,6 +146,8 @@ def test_crowding_of_degenerate_fronts() -> None:
         ([[0.0, 2.0], [nan, 1.0], [1.0, 1.0], [2.0, 0.0]], [inf, 0.0, 2.0, inf]),
         ([[0.0, 3.0], [1.0, 2.0], [2.0, 1.0], [inf, -inf]], [inf, 2.0, inf, inf]),
         ([[-1e308, 1e308], [0.0, 0.0], [1e308, -1e308]], [inf, 2.0, inf]),
+        ([[0.0, 1e-323], [5e-324, 5e-324], [1e-323, 0.0]], [inf, 2.0, inf]),
+        ([[-inf, 5e-324, 5e-324], [5e-324, 0.0, 5e-324], [5e-324, 5e-324, -inf]], [inf] * 3),
     ]
     for values, expected in cases:
         np.testing.assert_array_equal(pareto.crowding_distance(values), expected)

@@ -53,11 +53,13 @@ class FrontPass {
     }
 
   private:
-    // Halves keep the differences in range; equal infinities are no distance apart.
+    // Equal infinities are no distance apart. Halves where a difference could leave the range of doubles.
     double relative_gap(double before, double after) const {
         if (before == after) return 0.0;
-        const double gap = after / 2 - before / 2;
-        return std::isinf(gap) ? gap : gap / (finite_high_ / 2 - finite_low_ / 2);
+        const double range = finite_high_ - finite_low_;
+        const double half = std::isinf(range) ? 0.5 : 1.0;
+        const double gap = half * after - half * before;
+        return std::isinf(gap) ? gap : gap / (half * finite_high_ - half * finite_low_);
     }
 
     std::size_t members_ = 0, passed_ = 0;

@@ -11,16 +11,12 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
+#include "efficient_nas/front_bitsets.hpp"
 #include "efficient_nas/radix_sort.hpp"
 
 namespace efficient_nas::detail {
-
-// Points by index, in lexicographic order; coordinates [m][points].
-using Coordinates = std::vector<std::vector<std::int32_t>>;
-using PointSet = std::span<const std::uint32_t>;
 
 class DominatorIndex {
   public:

@@ -1,7 +1,7 @@
 // Fronts by divide and conquer over the objectives: Jensen 2003, as corrected for equal coordinates by
 // Buzdalov and Shalyto 2014 ("A provably asymptotically fast version of the generalized Jensen algorithm for
-// non-dominated sorting"), O(n log^(m-1) n). Subproblems small enough for bit sets are solved by
-// DominatorIndex.
+// non-dominated sorting"), O(n log^(m-1) n). Subproblems small enough for bit sets are solved by FrontBitsets
+// and DominatorIndex.
 #pragma once
 
 #include <algorithm>
@@ -58,7 +58,10 @@ class FrontAssignment {
   public:
     // coordinates [m][n], m >= 2, of distinct points in lexicographic order.
     explicit FrontAssignment(const Coordinates& coordinates)
-        : coordinates_(coordinates), front_(coordinates[0].size(), 0), dominators_(coordinates_) {}
+        : coordinates_(coordinates),
+          front_(coordinates[0].size(), 0),
+          bitsets_(coordinates_),
+          dominators_(coordinates_) {}
 
     std::vector<std::int32_t> run() {
         std::vector<std::uint32_t> all(front_.size());
@@ -68,8 +71,9 @@ class FrontAssignment {
     }
 
   private:
-    static constexpr std::size_t kPairwise = 64;  // sets up to this size are compared pair by pair,
-    static constexpr std::size_t kLanes = 16;     // points compared at once
+    static constexpr std::size_t kBitsets = 2048;  // larger sets are divided
+    static constexpr std::size_t kPairwise = 64;   // dominators up to this many are compared one by one,
+    static constexpr std::size_t kLanes = 16;      // points compared at once
     static constexpr std::size_t kFew = 8;
     static constexpr std::size_t kIndexed = 4096;  // those up to this one by DominatorIndex
 
@@ -77,7 +81,7 @@ class FrontAssignment {
     void assign(PointSet set, std::size_t m) {
         if (set.size() < 2) return;
         if (m <= 2) return sweep(set, set);
-        if (set.size() <= kPairwise) return compare(set, set, m);
+        if (set.size() <= kBitsets) return bitsets_.assign(set, m, front_);
         if (set.size() <= kIndexed) {
             const std::size_t half = set.size() / 2;
             assign(set.first(half), m);
@@ -135,7 +139,7 @@ class FrontAssignment {
         }
     }
 
-    // Pair by pair: `update`, or with the same set twice `assign`.
+    // Pair by pair.
     void compare(PointSet earlier, PointSet later, std::size_t m) {
         // Columns of whole lanes: fronts plus one (0 until the point is passed), then the objectives from 1
         // on.
@@ -196,6 +200,7 @@ class FrontAssignment {
 
     const Coordinates& coordinates_;
     std::vector<std::int32_t> front_;
+    FrontBitsets bitsets_;
     DominatorIndex dominators_;
     FrontStaircase staircase_;
     std::vector<std::int32_t> gathered_;  // scratch of compare and median

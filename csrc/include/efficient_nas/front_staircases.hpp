@@ -51,11 +51,13 @@ class FrontBorder {
     std::vector<std::int32_t> y_, z_;  // y increases, z decreases
 };
 
+// The longest staircase for which inserting does not dominate the time: 2 x 32 KiB to move, a microsecond.
+inline constexpr std::size_t kLongestBorder = 8192;
+
 // Fronts of points given in lexicographic order, distinct; y and z are their second and third objective.
-// Nothing if a staircase gets so long that inserting into it would dominate the time.
+// Nothing if a staircase gets longer than kLongestBorder.
 inline std::optional<std::vector<std::int32_t>> sort_by_staircases(const std::vector<std::int32_t>& y,
                                                                    const std::vector<std::int32_t>& z) {
-    constexpr std::size_t kLongest = 8192;  // 2 x 32 KiB to move: about a microsecond
     std::vector<FrontBorder> borders;
     std::vector<std::int32_t> fronts(y.size());
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -65,10 +67,23 @@ inline std::optional<std::vector<std::int32_t>> sort_by_staircases(const std::ve
         const std::ptrdiff_t front = border - borders.begin();
         if (border == borders.end()) borders.emplace_back();
         borders[static_cast<std::size_t>(front)].insert(y[i], z[i]);
-        if (borders[static_cast<std::size_t>(front)].size() > kLongest) return std::nullopt;
+        if (borders[static_cast<std::size_t>(front)].size() > kLongestBorder) return std::nullopt;
         fronts[i] = static_cast<std::int32_t>(front);
     }
     return fronts;
+}
+
+// The same for the first front alone.
+inline std::optional<std::vector<bool>> first_front_by_staircase(const std::vector<std::int32_t>& y,
+                                                                 const std::vector<std::int32_t>& z) {
+    FrontBorder border;
+    std::vector<bool> first(y.size());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        first[i] = !border.covers(y[i], z[i]);
+        if (first[i]) border.insert(y[i], z[i]);
+        if (border.size() > kLongestBorder) return std::nullopt;
+    }
+    return first;
 }
 
 }  // namespace efficient_nas::detail
