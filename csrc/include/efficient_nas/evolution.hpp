@@ -144,7 +144,7 @@ class Evolution {
         hashes_.resize(1);
         keys_->read(row, 1, workers, hashes_.data());
         return known_.find(hashes_[0], [&](std::size_t entry) {
-            return keys_->same(0, history_.genotypes()[entry], entry, comparing_);
+            return keys_->same(0, genotype(entry), entry, comparing_);
         });
     }
 
@@ -175,6 +175,13 @@ class Evolution {
         if (failed) std::fill_n(values, signs.size(), std::numeric_limits<double>::quiet_NaN());
     }
 
+    // Of an entry of known_.
+    const std::uint8_t* genotype(std::size_t entry) const {
+        const std::size_t earlier = history_.asked();
+        return entry < earlier ? history_.genotypes()[entry]
+                               : asked_.data() + (entry - earlier) * num_choices();
+    }
+
     template <typename Breeder>
     void make_candidates(std::size_t broods, Workers& workers, Breeder& breeder) {
         constexpr std::size_t kPiece = 128;  // some tens of microseconds
@@ -200,11 +207,7 @@ class Evolution {
         is_known_.resize(n);
         keys_->read(candidates_.data(), n, workers, hashes_.data());
         look_up_.resize(workers.threads());
-        const std::size_t before = known_.size(), told = history_.asked();
-        const auto genotype = [&](std::size_t entry) {
-            return entry < told ? history_.genotypes()[entry]
-                                : asked_.data() + (entry - told) * num_choices();
-        };
+        const std::size_t before = known_.size();
         workers.for_each_piece(n, kPiece, [&](std::size_t begin, std::size_t end, std::size_t thread) {
             for (std::size_t i = begin; i < end; ++i) {
                 if (i + kAhead < end) known_.prefetch(hashes_[i + kAhead]);

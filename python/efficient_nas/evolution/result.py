@@ -49,8 +49,8 @@ class EvolutionResult:
     @cached_property
     def archive(self) -> History:
         """What nothing evaluated dominates, failed evaluations left out; found at the first access."""
-        kept = np.flatnonzero(self._front(self.history.values * self._signs))
         history = self.history
+        kept = np.flatnonzero(self._front(history.values * self._signs))
         return History(history.genotypes[kept], history.values[kept], history.generations[kept])
 
     def hypervolume(self, reference: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -60,10 +60,11 @@ class EvolutionResult:
         """
         bound = np.asarray(reference, dtype=np.float64) * self._signs
         history = self.history
-        ends = np.searchsorted(history.generations, np.arange(history.generations[-1] + 1), side="right")
+        generations = int(history.generations.max(initial=-1)) + 1
+        ends = np.searchsorted(history.generations, np.arange(generations), side="right")
         front = np.empty((0, len(self._signs)))
         volumes = np.empty(len(ends))
-        for generation, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        for generation, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
             candidates = np.concatenate([front, history.values[begin:end] * self._signs])
             front = candidates[self._front(candidates)]
             volumes[generation] = pareto.hypervolume(front, bound) if len(front) else 0.0
@@ -71,8 +72,9 @@ class EvolutionResult:
 
     @staticmethod
     def _front(minimised: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        finished = ~np.isnan(minimised).any(axis=1)
-        return finished & pareto.is_nondominated(minimised)
+        if minimised.size == 0:
+            return np.empty(0, dtype=np.bool_)
+        return pareto.is_nondominated(minimised) & ~np.isnan(minimised).any(axis=1)
 
 
 def _no_fronts() -> npt.NDArray[np.int32]:
