@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,9 @@ import nsga2_topics
 import pareto_topics
 import peers
 import regularized_topics
-from additive_problem import AMOUNTS, GENES, OPTIONS, additive_space, reached, sums
+from additive_problem import AMOUNTS, additive_space, reached, sums
 from nsga2_peers import NSGA2_PEERS
+from regularized_topics import Problem, plain_python
 
 
 def test_sums_are_those_of_the_options() -> None:
@@ -38,14 +41,20 @@ def test_peers_minimise_both_sums(name: str) -> None:
     assert reached(values) > reached(random)
 
 
-def test_plain_python_is_the_algorithm_with_and_without_copies() -> None:
-    amounts = AMOUNTS[:, :, 0].tolist()
-    found = regularized_topics.plain_python(amounts, 300, copies=True)
-    assert found == regularized_topics.plain_python(amounts, 300, copies=False)
-    assert AMOUNTS[:, :, 0].min(axis=1).sum() <= found
-    assert found < regularized_topics.plain_python(amounts, 0, copies=False)
-    optimum = [[0.0] + [1.0] * (OPTIONS - 1)] * GENES  # option 0 of every gene
-    assert regularized_topics.plain_python(optimum, 4000, copies=False) == 0.0
+@pytest.mark.parametrize("make", [regularized_topics.additive_problem, regularized_topics.table_problem])
+def test_plain_python_and_native_code_solve_one_problem(make: Callable[[], Problem]) -> None:
+    problem = make()
+    genotypes = problem.space.sample(50, 0)
+    expected = [[problem.evaluate(row)] for row in genotypes.tolist()]
+    np.testing.assert_allclose(problem.fitness(genotypes), expected, rtol=1e-12)
+    found = plain_python(problem, 300, copies=True)
+    assert found == plain_python(problem, 300, copies=False)
+    assert found < plain_python(problem, 0, copies=False)
+
+
+def test_plain_python_finds_an_optimum() -> None:
+    problem = replace(regularized_topics.additive_problem(), evaluate=lambda genes: float(sum(genes)))
+    assert plain_python(problem, 4000, copies=False) == 0.0
 
 
 def test_reports_name_the_peers_that_are_missing(
