@@ -28,10 +28,10 @@ struct Condition {
 };
 
 struct ChoiceSpec {
-    std::string name;
-    std::vector<std::string> options;
-    OptionSet allowed;
-    std::vector<Condition> conditions;
+    std::string name{};
+    std::vector<std::string> options{};
+    OptionSet allowed{};
+    std::vector<Condition> conditions{};
 };
 
 // What is drawn at once: a single choice (first == second) or an ordered pair.
