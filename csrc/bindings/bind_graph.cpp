@@ -1,10 +1,4 @@
-#include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
-#include <nanobind/stl/vector.h>
-
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,31 +7,13 @@
 #include "efficient_nas/cost.hpp"
 #include "efficient_nas/graph.hpp"
 #include "efficient_nas/prune.hpp"
+#include "graph_tuples.h"
 
 namespace nas = efficient_nas;
 
 namespace {
 
-// operation, input_channels, output_channels, stride, kernel_size (0: none), expansion, affine
-using NodeTuple =
-    std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>;
-using ShapeTuple = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
-
-nas::Node to_node(const NodeTuple& values) {
-    const auto& [operation, input_channels, output_channels, stride, kernel_size, expansion, affine] = values;
-    return {nas::parse_operation(operation),
-            input_channels,
-            output_channels,
-            stride,
-            kernel_size,
-            expansion,
-            affine};
-}
-
-ShapeTuple to_tuple(const nas::Shape& shape) { return {shape.channels, shape.height, shape.width}; }
-
-nas::Graph make_graph(const std::vector<NodeTuple>& nodes,
-                      const std::vector<std::pair<std::int64_t, std::int64_t>>& connections,
+nas::Graph make_graph(const std::vector<NodeTuple>& nodes, const std::vector<ConnectionTuple>& connections,
                       const ShapeTuple& input_shape) {
     std::vector<nas::Node> native_nodes;
     native_nodes.reserve(nodes.size());
@@ -81,8 +57,7 @@ void export_graph(nb::module_& module) {
         .def(
             "__init__",
             [](nas::Graph* self, const std::vector<NodeTuple>& nodes,
-               const std::vector<std::pair<std::int64_t, std::int64_t>>& connections,
-               const ShapeTuple& input_shape) {
+               const std::vector<ConnectionTuple>& connections, const ShapeTuple& input_shape) {
                 new (self) nas::Graph(make_graph(nodes, connections, input_shape));
             },
             nb::arg("nodes"), nb::arg("connections"), nb::arg("input_shape"))
@@ -105,8 +80,16 @@ void export_graph(nb::module_& module) {
                 return nas::hash_bytes(bytes.data(), bytes.size());
             },
             nb::arg("kind"))
-        .def_prop_ro("topological_order", [](const nas::Graph& graph) { return graph.topological_order(); })
-        .def_prop_ro("execution_order", [](const nas::Graph& graph) { return graph.execution_order(); })
+        .def_prop_ro("topological_order",
+                     [](const nas::Graph& graph) {
+                         const auto order = graph.topological_order();
+                         return std::vector<std::size_t>(order.begin(), order.end());
+                     })
+        .def_prop_ro("execution_order",
+                     [](const nas::Graph& graph) {
+                         const auto order = graph.execution_order();
+                         return std::vector<std::size_t>(order.begin(), order.end());
+                     })
         .def_prop_ro("kept_nodes", [](const nas::Graph& graph) { return nas::kept_nodes(graph); })
         .def_prop_ro("alive",
                      [](const nas::Graph& graph) {

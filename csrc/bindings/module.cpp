@@ -11,6 +11,7 @@ NB_MODULE(_core, module) {
     export_reference(module);
     export_graph(module);
     export_labelled_dag(module);
+    export_graph_variation(module);
     export_rng(module);
     export_space(module);
     export_fitness(module);

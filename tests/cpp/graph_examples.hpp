@@ -17,8 +17,10 @@ namespace efficient_nas {
 class ExampleBuilder {
   public:
     ExampleBuilder(const Shape& input, RandomStream& random) : input_(input), random_(random) {
-        add({.operation = Operation::kInput, .input_channels = input.channels,
-             .output_channels = input.channels}, {});
+        add({.operation = Operation::kInput,
+             .input_channels = input.channels,
+             .output_channels = input.channels},
+            {});
     }
 
     std::size_t add(const Node& node, const std::vector<std::size_t>& sources) {
@@ -33,8 +35,10 @@ class ExampleBuilder {
 
     // A random layer that gives `channels` from what one node makes.
     std::size_t layer(std::size_t source, std::int64_t channels, std::int64_t stride = 1) {
-        const Node like{.input_channels = shapes_[source].channels, .output_channels = channels,
-                        .stride = stride, .affine = random_.below(4) > 0};
+        const Node like{.input_channels = shapes_[source].channels,
+                        .output_channels = channels,
+                        .stride = stride,
+                        .affine = random_.below(4) > 0};
         return add(draw_layer(like, true, random_), {source});
     }
 
@@ -57,7 +61,8 @@ class ExampleBuilder {
             std::vector<std::size_t> edges;
             for (std::size_t from = 0; from < node; ++from)
                 edges.push_back(add({.operation = kEdges[random_.below(std::size(kEdges))],
-                                     .input_channels = channels, .output_channels = channels},
+                                     .input_channels = channels,
+                                     .output_channels = channels},
                                     {values[from]}));
             values[node] = join(Operation::kSum, edges);
         }
@@ -68,12 +73,13 @@ class ExampleBuilder {
     std::size_t genotype_cell(std::size_t before, std::size_t last, std::int64_t channels, bool reduction) {
         const bool halve = shapes_[before].height != shapes_[last].height;
         const Node reduce{.operation = halve ? Operation::kFactorizedReduce : Operation::kNorConv1x1,
-                          .input_channels = shapes_[before].channels, .output_channels = channels,
+                          .input_channels = shapes_[before].channels,
+                          .output_channels = channels,
                           .stride = halve ? 2 : 1};
-        std::vector<std::size_t> values{
-            add(reduce, {before}),
-            add({.operation = Operation::kNorConv1x1, .input_channels = shapes_[last].channels,
-                 .output_channels = channels}, {last})};
+        std::vector<std::size_t> values{add(reduce, {before}), add({.operation = Operation::kNorConv1x1,
+                                                                    .input_channels = shapes_[last].channels,
+                                                                    .output_channels = channels},
+                                                                   {last})};
         for (std::size_t node = 0; node < 2; ++node) {
             std::vector<std::size_t> edges;
             for (std::size_t edge = 0; edge < 2; ++edge) {
@@ -111,8 +117,10 @@ class ExampleBuilder {
 
     Graph classifier(std::size_t source, std::int64_t classes, bool pooled = true) {
         if (pooled) source = plain(Operation::kGlobalAvgPool, source);
-        return finish(add({.operation = Operation::kLinear, .input_channels = shapes_[source].channels,
-                           .output_channels = classes}, {source}));
+        return finish(add({.operation = Operation::kLinear,
+                           .input_channels = shapes_[source].channels,
+                           .output_channels = classes},
+                          {source}));
     }
 
     Graph finish(std::size_t source) {
@@ -129,16 +137,21 @@ class ExampleBuilder {
 };
 
 // One of five families in turn.
-inline Graph example_architecture(std::uint64_t family, RandomStream& random) {
-    ExampleBuilder builder({3, static_cast<std::int64_t>(5 + random.below(28)), 16}, random);
+inline Graph example_architecture(std::uint64_t family, std::int64_t height, RandomStream& random) {
+    ExampleBuilder builder({3, height, 16}, random);
     switch (family % 5) {
         case 0: {  // NAS-Bench-201
-            std::size_t value = builder.add(
-                {.operation = Operation::kConvBN, .input_channels = 3, .output_channels = 8, .kernel_size = 3},
-                {0});
+            std::size_t value = builder.add({.operation = Operation::kConvBN,
+                                             .input_channels = 3,
+                                             .output_channels = 8,
+                                             .kernel_size = 3},
+                                            {0});
             value = builder.tabular_cell(value);
-            value = builder.add({.operation = Operation::kResNetBasicBlock, .input_channels = 8,
-                                 .output_channels = 16, .stride = 2}, {value});
+            value = builder.add({.operation = Operation::kResNetBasicBlock,
+                                 .input_channels = 8,
+                                 .output_channels = 16,
+                                 .stride = 2},
+                                {value});
             value = builder.tabular_cell(value);
             return builder.classifier(builder.plain(Operation::kBNReLU, value), 10);
         }
@@ -151,9 +164,13 @@ inline Graph example_architecture(std::uint64_t family, RandomStream& random) {
         case 2: {  // a chain of inverted residuals
             std::size_t value = builder.layer(0, 8, 2);
             for (std::int64_t i = 0; i < 5; ++i)
-                value = builder.add({.operation = Operation::kMBConv, .input_channels = i < 3 ? 8 : 12,
-                                     .output_channels = i < 2 ? 8 : 12, .stride = 1 + i % 2, .kernel_size = 3,
-                                     .expansion = 3}, {value});
+                value = builder.add({.operation = Operation::kMBConv,
+                                     .input_channels = i < 3 ? 8 : 12,
+                                     .output_channels = i < 2 ? 8 : 12,
+                                     .stride = 1 + i % 2,
+                                     .kernel_size = 3,
+                                     .expansion = 3},
+                                    {value});
             return builder.classifier(value, 5);
         }
         case 3:  // a DAG before a classifier, pooled or flattened

@@ -12,6 +12,7 @@
 #include "check.hpp"
 #include "efficient_nas/canonical_architecture.hpp"
 #include "efficient_nas/cost.hpp"
+#include "efficient_nas/graph_crossover.hpp"
 #include "efficient_nas/graph_mutation.hpp"
 #include "graph_examples.hpp"
 
@@ -32,6 +33,8 @@ const std::vector<MutationKind>& all_kinds() {
     }();
     return kinds;
 }
+
+std::int64_t any_height(RandomStream& random) { return 5 + static_cast<std::int64_t>(random.below(28)); }
 
 constexpr GraphLimits kLimits{.max_nodes = 60, .max_channels = 96};
 
@@ -71,7 +74,7 @@ TEST(chains_of_mutations_stay_valid) {
     std::size_t done = 0;
     for (std::uint64_t chain = 0; done < wanted; ++chain) {
         RandomStream random(31, chain);
-        Graph parent = example_architecture(chain, random);
+        Graph parent = example_architecture(chain, any_height(random), random);
         for (std::size_t step = 0; step < 40 && done < wanted; ++step) {
             const MutationKind kind = all_kinds()[random.below(all_kinds().size())];
             std::optional<GraphParts> child = mutated(parent, {kind}, 32 + chain, step, kLimits);
@@ -94,9 +97,32 @@ TEST(chains_of_mutations_stay_valid) {
 TEST(a_mutation_depends_on_seed_and_stream_alone) {
     RandomStream random(34, 0);
     for (std::uint64_t round = 0; round < 50; ++round) {
-        const Graph parent = example_architecture(round, random);
+        const Graph parent = example_architecture(round, any_height(random), random);
         const auto a = mutated(parent, all_kinds(), 5, round), b = mutated(parent, all_kinds(), 5, round);
         CHECK(a.has_value() == b.has_value());
         if (a) CHECK(a->nodes == b->nodes && a->connections == b->connections && a->origin == b->origin);
     }
+}
+
+TEST(crossover_splices_valid_graphs) {
+    std::size_t children = 0;
+    GraphCrossover crossover;
+    for (std::uint64_t round = 0; round < 2000; ++round) {
+        RandomStream random(35, round);
+        const std::int64_t height = any_height(random);
+        const auto normal = [&](std::uint64_t family) {
+            return normal_form(example_architecture(family, height, random)).graph();
+        };
+        const std::uint64_t family = random.below(5);
+        const Graph a = normal(family), b = normal(family);
+        if (a.shape(a.output()) != b.shape(b.output()) || a.is_zero(a.output()) || b.is_zero(b.output()))
+            continue;
+        GraphParts child;
+        if (!crossover.cross(a, b, random, child)) continue;
+        const Graph graph = child.graph();
+        CHECK(in_normal_form(graph));
+        CHECK(graph.shape(graph.output()) == a.shape(a.output()));
+        ++children;
+    }
+    CHECK(children > 300);
 }

@@ -1,10 +1,13 @@
-// An architecture: a typed DAG of operations from one input to one output. Construction checks everything, so
-// that a Graph that exists is valid. A node with several inputs receives their sum; only concat concatenates.
+// An architecture: a typed DAG of operations from one input to one output. Construction checks everything but
+// the size of its costs, so that a Graph that exists is valid. A node with several inputs receives their sum;
+// only concat concatenates.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <queue>
 #include <span>
 #include <stdexcept>
@@ -28,11 +31,11 @@ class Graph {
         : nodes_(std::move(nodes)), connections_(std::move(connections)), input_shape_(input_shape) {
         check_nodes();
         check_connections();
-        topological_order_ = order_of(std::vector<bool>(nodes_.size(), true));
-        if (topological_order_.size() != nodes_.size()) fail("connections form a cycle: " + cycle());
+        indices_.resize(2 * (size() + 1) + 2 * connections_.size() + 2 * size());
+        collect_neighbours();
+        find_topological_order();
         infer_shapes();
         find_alive();
-        execution_order_ = order_of(alive_);
     }
 
     std::size_t size() const { return nodes_.size(); }
@@ -42,33 +45,38 @@ class Graph {
 
     // Sources of the connections into a node, in the order of its connections; repeated ones repeat.
     std::span<const std::size_t> inputs(std::size_t node) const {
-        return {sources_.data() + first_source_[node], first_source_[node + 1] - first_source_[node]};
+        const std::size_t* first = indices_.data() + node;
+        return {indices_.data() + first[0], first[1] - first[0]};
     }
 
     // Targets of the connections out of a node, in their order; repeated ones repeat.
     std::span<const std::size_t> targets(std::size_t node) const {
-        return {targets_.data() + first_target_[node], first_target_[node + 1] - first_target_[node]};
+        const std::size_t* first = indices_.data() + size() + 1 + node;
+        return {indices_.data() + first[0], first[1] - first[0]};
     }
 
     // What the node receives: the shape of each input, or for concat their concatenation.
-    const Shape& received(std::size_t node) const { return received_[node]; }
-    const Shape& shape(std::size_t node) const { return costs_[node].output; }
-    const NodeCost& cost(std::size_t node) const { return costs_[node]; }
+    const Shape& received(std::size_t node) const { return shapes_[2 * node]; }
+    const Shape& shape(std::size_t node) const { return shapes_[2 * node + 1]; }
+    // Throws std::invalid_argument if one does not fit into 64 bits.
+    NodeCost cost(std::size_t node) const { return {nodes_[node], received(node)}; }
 
     // Smallest index first among the ready nodes.
-    const std::vector<std::size_t>& topological_order() const { return topological_order_; }
+    std::span<const std::size_t> topological_order() const { return {orders(), size()}; }
     // The same over alive nodes alone: the order in which an executor runs them.
-    const std::vector<std::size_t>& execution_order() const { return execution_order_; }
+    std::span<const std::size_t> execution_order() const { return {orders() + size(), num_alive_}; }
 
     // The value of a zero node is known to be zero: `none`, or an operation that receives only zeros.
-    bool is_zero(std::size_t node) const { return zero_[node]; }
+    bool is_zero(std::size_t node) const { return flags_[node] & kZero; }
     // Not zero and on a way to the output that no `none` interrupts; input and output always are.
-    bool is_alive(std::size_t node) const { return alive_[node]; }
+    bool is_alive(std::size_t node) const { return flags_[node] & kAlive; }
 
     std::size_t input() const { return input_; }
     std::size_t output() const { return output_; }
 
   private:
+    static constexpr std::uint8_t kZero = 1, kAlive = 2;
+
     [[noreturn]] static void fail(const std::string& message) {
         throw std::invalid_argument("Architecture: " + message);
     }
@@ -99,65 +107,93 @@ class Graph {
                  " channels, but input_shape is " + to_string(input_shape_));
     }
 
-    void check_connections() {
-        first_source_.assign(nodes_.size() + 1, 0);
-        first_target_.assign(nodes_.size() + 1, 0);
+    void check_connections() const {
         for (std::size_t i = 0; i < connections_.size(); ++i) {
             const auto [from, to] = connections_[i];
-            const std::string where = "connections[" + std::to_string(i) + "] = (" + std::to_string(from) +
-                                      ", " + std::to_string(to) + ")";
+            const auto where = [&] {
+                return "connections[" + std::to_string(i) + "] = (" + std::to_string(connections_[i].from) +
+                       ", " + std::to_string(connections_[i].to) + ")";
+            };
             for (const std::int64_t end : {from, to})
-                if (end < 0 || static_cast<std::size_t>(end) >= nodes_.size())
-                    fail(where + " refers to node " + std::to_string(end) + ", but there are " +
-                         std::to_string(nodes_.size()) + " nodes");
-            if (static_cast<std::size_t>(from) == output_) fail(where + " leaves the output node");
-            if (static_cast<std::size_t>(to) == input_) fail(where + " enters the input node");
-            ++first_source_[static_cast<std::size_t>(to) + 1];
-            ++first_target_[static_cast<std::size_t>(from) + 1];
-        }
-        for (std::size_t i = 0; i < nodes_.size(); ++i) {
-            if (i != input_ && first_source_[i + 1] == 0)
-                fail(label(i) + " receives nothing; only the input node may be a source");
-            first_source_[i + 1] += first_source_[i];
-            first_target_[i + 1] += first_target_[i];
-        }
-        sources_.resize(connections_.size());
-        targets_.resize(connections_.size());
-        std::vector<std::size_t> source = first_source_, target = first_target_;
-        for (const Connection& connection : connections_) {
-            const auto from = static_cast<std::size_t>(connection.from);
-            const auto to = static_cast<std::size_t>(connection.to);
-            sources_[source[to]++] = from;
-            targets_[target[from]++] = to;
+                if (end < 0 || static_cast<std::size_t>(end) >= size())
+                    fail(where() + " refers to node " + std::to_string(end) + ", but there are " +
+                         std::to_string(size()) + " nodes");
+            if (static_cast<std::size_t>(from) == output_) fail(where() + " leaves the output node");
+            if (static_cast<std::size_t>(to) == input_) fail(where() + " enters the input node");
         }
     }
 
-    std::vector<std::size_t> order_of(const std::vector<bool>& selected) const {
-        std::vector<std::size_t> missing(nodes_.size(), 0), order;
+    // Fills indices_: where the sources of each node start and end, the same for the targets, sources,
+    // targets; room for the two orders follows.
+    void collect_neighbours() {
+        std::size_t* first_source = indices_.data();
+        std::size_t* first_target = first_source + size() + 1;
+        // Counted one place further, so that the places where a list starts can serve to fill it.
+        for (const Connection& connection : connections_) {
+            ++first_source[connection.to];
+            ++first_target[connection.from];
+        }
+        std::size_t source = 2 * (size() + 1), target = source + connections_.size();
+        for (std::size_t i = 0; i < size(); ++i) {
+            if (i != input_ && first_source[i] == 0)
+                fail(label(i) + " receives nothing; only the input node may be a source");
+            first_source[i] = source += first_source[i];
+            first_target[i] = target += first_target[i];
+        }
+        first_source[size()] = source;
+        first_target[size()] = target;
+        for (std::size_t i = connections_.size(); i-- > 0;) {
+            const auto [from, to] = connections_[i];
+            indices_[--first_source[to]] = static_cast<std::size_t>(from);
+            indices_[--first_target[from]] = static_cast<std::size_t>(to);
+        }
+    }
+
+    const std::size_t* orders() const { return indices_.data() + 2 * (size() + 1) + 2 * connections_.size(); }
+    std::size_t* orders() { return const_cast<std::size_t*>(std::as_const(*this).orders()); }
+
+    void find_topological_order() {
+        const bool forward = std::all_of(connections_.begin(), connections_.end(),
+                                         [](const Connection& c) { return c.from < c.to; });
+        if (forward) {
+            std::iota(orders(), orders() + size(), std::size_t{0});
+            return;
+        }
+        const auto everything = [](std::size_t) { return true; };
+        const std::size_t ordered = order_by_index(everything, orders());
+        if (ordered != size()) fail("connections form a cycle: " + cycle(ordered));
+    }
+
+    // Writes the nodes that are selected in topological order, smallest index first among the ready ones; how
+    // many there are. Nodes of a cycle are never ready.
+    template <class Selected>
+    std::size_t order_by_index(const Selected& selected, std::size_t* order) const {
+        std::vector<std::size_t> missing(size(), 0);
         std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
-        for (std::size_t node = 0; node < nodes_.size(); ++node) {
-            if (!selected[node]) continue;
-            for (const std::size_t source : inputs(node)) missing[node] += selected[source];
+        for (std::size_t node = 0; node < size(); ++node) {
+            if (!selected(node)) continue;
+            for (const std::size_t source : inputs(node)) missing[node] += selected(source);
             if (missing[node] == 0) ready.push(node);
         }
+        std::size_t count = 0;
         while (!ready.empty()) {
-            order.push_back(ready.top());
+            const std::size_t node = order[count++] = ready.top();
             ready.pop();
-            for (const std::size_t target : targets(order.back()))
-                if (selected[target] && --missing[target] == 0) ready.push(target);
+            for (const std::size_t target : targets(node))
+                if (selected(target) && --missing[target] == 0) ready.push(target);
         }
-        return order;
+        return count;
     }
 
-    // The nodes of one cycle, given that topological_order_ could not take all nodes.
-    std::string cycle() const {
-        std::vector<bool> ordered(nodes_.size(), false);
-        for (const std::size_t node : topological_order_) ordered[node] = true;
+    // The nodes of one cycle, given that only the first `ordered` places of the order could be filled.
+    std::string cycle(std::size_t count) const {
+        std::vector<bool> ordered(size(), false);
+        for (std::size_t i = 0; i < count; ++i) ordered[orders()[i]] = true;
         std::size_t node = 0;
         while (ordered[node]) ++node;
         // Every node left has an input that is left too: walking backwards must come around.
-        std::vector<std::size_t> path, position(nodes_.size(), nodes_.size());
-        while (position[node] == nodes_.size()) {
+        std::vector<std::size_t> path, position(size(), size());
+        while (position[node] == size()) {
             position[node] = path.size();
             path.push_back(node);
             for (const std::size_t source : inputs(node))
@@ -172,15 +208,10 @@ class Graph {
     }
 
     void infer_shapes() {
-        costs_.resize(nodes_.size());
-        received_.resize(nodes_.size());
-        for (const std::size_t node : topological_order_) {
-            received_[node] = node == input_ ? input_shape_ : receive(node);
-            try {
-                costs_[node] = NodeCost(nodes_[node], received_[node]);
-            } catch (const std::invalid_argument& error) {
-                fail(label(node) + ": " + error.what());
-            }
+        shapes_.resize(2 * size());
+        for (const std::size_t node : topological_order()) {
+            shapes_[2 * node] = node == input_ ? input_shape_ : receive(node);
+            shapes_[2 * node + 1] = output_shape(nodes_[node], shapes_[2 * node]);
         }
     }
 
@@ -189,17 +220,17 @@ class Graph {
         Shape total;
         bool equal_channels = true;
         for (const std::size_t source : inputs(node)) {
-            const Shape& shape = costs_[source].output;
-            if (total.channels == 0) total = {concat ? 0 : shape.channels, shape.height, shape.width};
-            const bool fits = shape.height == total.height && shape.width == total.width &&
-                              (concat || shape.channels == total.channels);
+            const Shape& made = shape(source);
+            if (total.channels == 0) total = {concat ? 0 : made.channels, made.height, made.width};
+            const bool fits = made.height == total.height && made.width == total.width &&
+                              (concat || made.channels == total.channels);
             if (!fits) {
                 const std::size_t first = inputs(node)[0];
-                fail(label(node) + " receives " + to_string(costs_[first].output) + " from " + label(first) +
-                     " and " + to_string(shape) + " from " + label(source));
+                fail(label(node) + " receives " + to_string(shape(first)) + " from " + label(first) +
+                     " and " + to_string(made) + " from " + label(source));
             }
-            if (concat) total.channels += shape.channels;
-            equal_channels = equal_channels && shape.channels == nodes_[node].input_channels;
+            if (concat) total.channels += made.channels;
+            equal_channels = equal_channels && made.channels == nodes_[node].input_channels;
         }
         if (concat) {
             if (total.channels != nodes_[node].output_channels)
@@ -217,31 +248,38 @@ class Graph {
     }
 
     void find_alive() {
-        zero_.assign(nodes_.size(), false);
-        for (const std::size_t node : topological_order_) {
+        flags_.assign(size(), 0);
+        for (const std::size_t node : topological_order()) {
             if (node == input_) continue;
-            zero_[node] = true;
-            if (nodes_[node].operation == Operation::kNone) continue;
-            for (const std::size_t source : inputs(node))
-                if (!zero_[source]) zero_[node] = false;
+            std::uint8_t zero = kZero;
+            if (nodes_[node].operation != Operation::kNone)
+                for (const std::size_t source : inputs(node)) zero &= flags_[source];
+            flags_[node] = zero;
         }
-        alive_.assign(nodes_.size(), false);
-        alive_[input_] = alive_[output_] = true;
-        for (auto node = topological_order_.rbegin(); node != topological_order_.rend(); ++node)
-            if (alive_[*node])
+        flags_[input_] |= kAlive;
+        flags_[output_] |= kAlive;
+        const auto order = topological_order();
+        for (auto node = order.rbegin(); node != order.rend(); ++node)
+            if (is_alive(*node))
                 for (const std::size_t source : inputs(*node))
-                    if (!zero_[source]) alive_[source] = true;
+                    if (!is_zero(source)) flags_[source] |= kAlive;
+        // Without what is dead a node may be ready earlier: only ascending indices keep their order.
+        const auto alive = [this](std::size_t node) { return is_alive(node); };
+        if (std::is_sorted(order.begin(), order.end()))
+            num_alive_ = static_cast<std::size_t>(
+                std::copy_if(order.begin(), order.end(), orders() + size(), alive) - (orders() + size()));
+        else
+            num_alive_ = order_by_index(alive, orders() + size());
     }
 
     std::vector<Node> nodes_;
     std::vector<Connection> connections_;
     Shape input_shape_;
-    std::size_t input_ = 0, output_ = 0;
-    std::vector<std::size_t> first_source_, sources_, first_target_, targets_;
-    std::vector<std::size_t> topological_order_, execution_order_;
-    std::vector<Shape> received_;
-    std::vector<NodeCost> costs_;
-    std::vector<bool> zero_, alive_;
+    std::size_t input_ = 0, output_ = 0, num_alive_ = 0;
+    // Everything of one kind lies in one piece: graphs are made by the million.
+    std::vector<std::size_t> indices_;
+    std::vector<Shape> shapes_;  // by node: received, made
+    std::vector<std::uint8_t> flags_;
 };
 
 }  // namespace efficient_nas

@@ -18,10 +18,10 @@ inline constexpr std::array<std::int64_t, 3> kExpansions{1, 3, 6};
 
 // The operations that `add` and `replace` draw from.
 inline constexpr std::array<Operation, 15> kLayerOperations{
-    Operation::kNorConv1x1,  Operation::kNorConv3x3, Operation::kSepConv3x3,       Operation::kSepConv5x5,
-    Operation::kDilConv3x3,  Operation::kDilConv5x5, Operation::kMaxPool3x3,       Operation::kAvgPool3x3,
-    Operation::kConv,        Operation::kConvBN,     Operation::kConvBNReLU,       Operation::kBNReLU,
-    Operation::kMBConv,      Operation::kSkipConnect, Operation::kResNetBasicBlock};
+    Operation::kNorConv1x1, Operation::kNorConv3x3,  Operation::kSepConv3x3,      Operation::kSepConv5x5,
+    Operation::kDilConv3x3, Operation::kDilConv5x5,  Operation::kMaxPool3x3,      Operation::kAvgPool3x3,
+    Operation::kConv,       Operation::kConvBN,      Operation::kConvBNReLU,      Operation::kBNReLU,
+    Operation::kMBConv,     Operation::kSkipConnect, Operation::kResNetBasicBlock};
 
 // Whether a node is a layer between the input and the head that mutations may change, remove or follow.
 inline bool is_layer(const Node& node) {
@@ -79,7 +79,8 @@ inline NodeVariants other_kernels(const Node& node) {
     NodeVariants variants;
     if (traits(node.operation).takes_kernel_size) {
         for (const std::int64_t kernel_size : kKernelSizes) {
-            if (kernel_size == node.kernel_size || (kernel_size == 1 && traits(node.operation).takes_expansion))
+            if (kernel_size == node.kernel_size ||
+                (kernel_size == 1 && traits(node.operation).takes_expansion))
                 continue;
             variants.push_back(node);
             variants.back().kernel_size = kernel_size;
@@ -105,8 +106,8 @@ inline std::optional<Node> other_stride(const Node& node) {
     Node changed = node;
     changed.stride = 3 - node.stride;
     if (needs_even_channels(node))
-        changed.operation = node.input_channels == node.output_channels ? Operation::kSkipConnect
-                                                                        : Operation::kNorConv1x1;
+        changed.operation =
+            node.input_channels == node.output_channels ? Operation::kSkipConnect : Operation::kNorConv1x1;
     return fits(changed) ? std::optional(changed) : std::nullopt;
 }
 
@@ -115,7 +116,8 @@ inline std::int64_t draw_width(std::int64_t width, bool wider, RandomStream& ran
     // Quarters of the old width that the new one has.
     const auto quarters = static_cast<std::int64_t>(wider ? 5 + random.below(4) : 2 + random.below(2));
     const std::int64_t exact = width * quarters / 4;
-    return wider ? std::max(exact + exact % 2, width + 2 - width % 2) : std::max<std::int64_t>(exact / 2 * 2, 2);
+    return wider ? std::max(exact + exact % 2, width + 2 - width % 2)
+                 : std::max<std::int64_t>(exact / 2 * 2, 2);
 }
 
 }  // namespace efficient_nas

@@ -1,4 +1,5 @@
-// Mutations of architectures (docs/design/graph-mutations.md): a random change of one kind, then shape repair.
+// Mutations of architectures (docs/design/graph-mutations.md): a random change of one kind, then shape
+// repair.
 #pragma once
 
 #include <algorithm>
@@ -61,9 +62,9 @@ class GraphMutator {
                 return;
             case MutationKind::kWiden:
             case MutationKind::kNarrow:
-                return set_width(parent, site.node,
-                                 draw_width(parent.shape(site.node).channels, kind == MutationKind::kWiden,
-                                            random));
+                return set_width(
+                    parent, site.node,
+                    draw_width(parent.shape(site.node).channels, kind == MutationKind::kWiden, random));
             case MutationKind::kDeepen:
                 return deepen(site.node);
             case MutationKind::kAddSkip:
@@ -84,8 +85,7 @@ class GraphMutator {
         const Node like{.input_channels = channels, .output_channels = channels};
         const std::size_t added = edit_.insert(draw_layer(like, false, random), site.node);
         edit_.connect(site.source, added);
-        const bool beside =
-            parent.nodes()[site.node].operation != Operation::kConcat && random.below(2) == 0;
+        const bool beside = parent.nodes()[site.node].operation != Operation::kConcat && random.below(2) == 0;
         if (beside)
             edit_.connect(added, site.node);
         else
@@ -165,8 +165,8 @@ class GraphMutator {
     std::vector<MutationSite> sites_;
 };
 
-// A mutant of any architecture whose canonical bytes differ from the parent's, in normal form; none if no kind
-// applies. origin refers to the nodes of `parent`.
+// A mutant of any architecture whose canonical bytes differ from the parent's, in normal form; none if no
+// kind applies. origin refers to the nodes of `parent`.
 inline std::optional<GraphParts> mutated(const Graph& parent, const std::vector<MutationKind>& kinds,
                                          std::uint64_t seed, std::uint64_t stream = 0,
                                          const GraphLimits& limits = {}) {
@@ -179,7 +179,8 @@ inline std::optional<GraphParts> mutated(const Graph& parent, const std::vector<
     std::optional<GraphParts> mutant;
     GraphMutator(limits).mutate(graph, kinds, random, child, [&](const GraphParts& parts) {
         const Graph made = parts.graph();
-        if (made.is_zero(made.output()) || canonical_bytes(made, CanonicalKind::kGraph) == bytes) return false;
+        if (made.is_zero(made.output()) || canonical_bytes(made, CanonicalKind::kGraph) == bytes)
+            return false;
         mutant = normal_form(made);
         return true;
     });

@@ -33,8 +33,8 @@ enum class MutationKind : std::uint8_t {
 
 // In the order of MutationKind.
 inline constexpr std::array<std::string_view, 10> kMutationKinds{
-    "add", "remove", "replace", "rewire", "widen", "narrow", "deepen", "add_skip", "change_kernel",
-    "change_stride"};
+    "add",    "remove", "replace",  "rewire",        "widen",
+    "narrow", "deepen", "add_skip", "change_kernel", "change_stride"};
 
 inline MutationKind parse_mutation_kind(std::string_view name) {
     const auto found = std::find(kMutationKinds.begin(), kMutationKinds.end(), name);
@@ -196,8 +196,7 @@ class MutationSites {
             makers_[reads] |= flips ? (node.stride == 2 ? kHalves : kDoubles) : kHalves | kDoubles;
         }
         for (std::size_t i = 0; i < graph_->size(); ++i)
-            if (sets_.find(i) == i && !sets_.is_fixed(i) &&
-                (makers_[i] == kHalves || makers_[i] == kDoubles))
+            if (sets_.find(i) == i && !sets_.is_fixed(i) && (makers_[i] == kHalves || makers_[i] == kDoubles))
                 sites_->push_back({.node = i});
     }
 

@@ -160,11 +160,11 @@ class ShapeRepair {
     }
 
     GraphParts* parts_ = nullptr;
-    std::vector<Shape> shapes_;                          // of what was made, by its index
-    std::vector<std::size_t> first_, sources_;           // of the edited nodes
-    std::vector<std::size_t> index_;                     // by edited node: what was made of it
-    std::vector<std::uint8_t> reached_;                  // by edited node: whether it reaches the output
-    std::vector<std::size_t> received_;                  // inputs of the node being made
+    std::vector<Shape> shapes_;                 // of what was made, by its index
+    std::vector<std::size_t> first_, sources_;  // of the edited nodes
+    std::vector<std::size_t> index_;            // by edited node: what was made of it
+    std::vector<std::uint8_t> reached_;         // by edited node: whether it reaches the output
+    std::vector<std::size_t> received_;         // inputs of the node being made
 };
 
 }  // namespace efficient_nas

@@ -133,7 +133,7 @@ inline Operation parse_operation(std::string_view name) {
 // Throws std::invalid_argument that names the attribute, its value and what is allowed.
 inline void check_node(const Node& node) {
     const OperationTraits& rules = traits(node.operation);
-    const std::string name(rules.name);
+    const auto name = [&rules] { return std::string(rules.name); };  // only made for messages
     const auto check_size = [](const char* attribute, std::int64_t value) {
         if (value < 1 || value > kMaxSize)
             throw std::invalid_argument(std::string(attribute) + " must be between 1 and " +
@@ -146,7 +146,7 @@ inline void check_node(const Node& node) {
 
     const auto check_stride = [&](bool allowed, const char* expected) {
         if (!allowed)
-            throw std::invalid_argument("stride of " + name + " must be " + expected + ", got " +
+            throw std::invalid_argument("stride of " + name() + " must be " + expected + ", got " +
                                         std::to_string(node.stride));
     };
     if (rules.stride == StrideRule::kOne) check_stride(node.stride == 1, "1");
@@ -154,24 +154,25 @@ inline void check_node(const Node& node) {
     if (rules.stride == StrideRule::kOneOrTwo) check_stride(node.stride <= 2, "1 or 2");
 
     if (!rules.takes_kernel_size && node.kernel_size != 0)
-        throw std::invalid_argument(name + " takes no kernel_size, got " + std::to_string(node.kernel_size));
+        throw std::invalid_argument(name() + " takes no kernel_size, got " +
+                                    std::to_string(node.kernel_size));
     if (rules.takes_kernel_size) {
-        if (node.kernel_size == 0) throw std::invalid_argument(name + " needs a kernel_size");
+        if (node.kernel_size == 0) throw std::invalid_argument(name() + " needs a kernel_size");
         check_size("kernel_size", node.kernel_size);
         if (node.kernel_size % 2 == 0)
-            throw std::invalid_argument("kernel_size of " + name + " must be odd, got " +
+            throw std::invalid_argument("kernel_size of " + name() + " must be odd, got " +
                                         std::to_string(node.kernel_size));
     }
     if (!rules.takes_expansion && node.expansion != 1)
-        throw std::invalid_argument(name + " takes no expansion, got " + std::to_string(node.expansion));
+        throw std::invalid_argument(name() + " takes no expansion, got " + std::to_string(node.expansion));
 
     const bool identity = node.operation == Operation::kSkipConnect && node.stride == 1;
     if (keeps_channels(node) && node.input_channels != node.output_channels)
-        throw std::invalid_argument(name + (identity ? " with stride 1" : "") +
+        throw std::invalid_argument(name() + (identity ? " with stride 1" : "") +
                                     " needs equal channels, got " + std::to_string(node.input_channels) +
                                     " and " + std::to_string(node.output_channels));
     if (needs_even_channels(node) && node.output_channels % 2 != 0)
-        throw std::invalid_argument("output_channels of " + name + " with stride 2 must be even, got " +
+        throw std::invalid_argument("output_channels of " + name() + " with stride 2 must be even, got " +
                                     std::to_string(node.output_channels));
 }
 

@@ -1,0 +1,88 @@
+"""Random changes of architectures, native; every result is valid (docs/design/graph-mutations.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor
+
+from efficient_nas import _core
+from efficient_nas.graph import morphisms
+from efficient_nas.graph.architecture import Architecture
+from efficient_nas.graph.inheritance import inherited_weights
+from efficient_nas.graph.node import ArchNode
+
+MUTATION_KINDS = tuple(_core.mutation_kinds())
+"""The kinds that `mutate` draws from unless the function is preserved."""
+
+
+def mutate(
+    arch: Architecture,
+    seed: int,
+    kinds: Iterable[str] | None = None,
+    preserve_function: bool = False,
+    state_dict: Mapping[str, Tensor] | None = None,
+) -> tuple[Architecture, dict[str, Tensor] | None]:
+    """A mutant of `arch` and, if `state_dict` (of `arch.to_pytorch()`) is given, weights for it.
+
+    One change, of a kind drawn uniformly among those of `kinds` that apply to `arch`, then shape repair. The
+    mutant has no dead nodes, the same input and output shape, and other `canonical_bytes` than `arch`.
+    kinds: among `MUTATION_KINDS`, or `morphisms.PRESERVING_KINDS` if `preserve_function`; None: all of them.
+    Weights of nodes that stay are copied where their shape stays, the others are fresh, drawn from `seed`;
+    with `preserve_function` the network computes what it did in evaluation mode (`morphisms.apply`).
+    Neither `arch` nor `state_dict` is changed. Same seed, same mutant and weights.
+    Raises ValueError for an unknown kind, if none of them applies, or if `state_dict` does not fit `arch`.
+    """
+    if preserve_function:
+        return _preserving(arch, seed, kinds, state_dict)
+    wanted = _checked_kinds(kinds, MUTATION_KINDS)
+    made = _core.mutate_graph(arch._native, wanted, seed)
+    if made is None:
+        raise ValueError(f"mutate: no kind applies, of {', '.join(wanted)}: {arch!r}")
+    child, origin = _architecture(made, arch)
+    return child, None if state_dict is None else inherited_weights(arch, child, origin, state_dict, seed)
+
+
+def crossover(a: Architecture, b: Architecture, seed: int) -> Architecture:
+    """The front of `a` and the back of `b`, spliced at tensors of equal shape.
+
+    Both tensors lie on every path from input to output of their network; the pair of them is drawn uniformly,
+    input with input and last with last excepted. Where no pair exists the child is `a` without dead nodes.
+    Raises ValueError unless both have the same input shape and the same output shape.
+    """
+    return _architecture(_core.cross_graphs(a._native, b._native, seed), a)[0]
+
+
+def _preserving(
+    arch: Architecture, seed: int, kinds: Iterable[str] | None, state_dict: Mapping[str, Tensor] | None
+) -> tuple[Architecture, dict[str, Tensor] | None]:
+    wanted = _checked_kinds(kinds, morphisms.PRESERVING_KINDS)
+    usable = [kind for kind in morphisms.applicable(arch) if kind in wanted]
+    if not usable:
+        raise ValueError(
+            f"mutate: no kind that preserves the function applies, of {', '.join(wanted)}: {arch!r}"
+        )
+    return morphisms.apply(arch, usable[_core.draw_kind(seed, len(usable))], seed, state_dict)
+
+
+def _checked_kinds(kinds: Iterable[str] | None, known: Sequence[str]) -> list[str]:
+    """`kinds` without repetitions; all that are known if None."""
+    wanted = (
+        list(known) if kinds is None else [kinds] if isinstance(kinds, str) else list(dict.fromkeys(kinds))
+    )
+    for kind in wanted:
+        if kind not in known:
+            lost = ", which does not preserve the function" if kind in MUTATION_KINDS else ""
+            raise ValueError(f"mutate: kinds must be among {', '.join(known)}; got {kind!r}{lost}")
+    if not wanted:
+        raise ValueError(f"mutate: kinds must hold at least one of {', '.join(known)}; got none")
+    return wanted
+
+
+def _architecture(made: _core.GraphTuple, parent: Architecture) -> tuple[Architecture, list[int]]:
+    nodes, connections, origin = made
+    made_nodes = [
+        ArchNode(operation, inputs, outputs, stride, kernel_size or None, expansion, affine)
+        for operation, inputs, outputs, stride, kernel_size, expansion, affine in nodes
+    ]
+    return Architecture(made_nodes, connections, parent.input_shape), origin
