@@ -86,6 +86,8 @@ TEST(random_graphs_mean_the_same_in_any_numbering) {
     for (std::size_t round = 0; round < 200; ++round) {
         const Parts parts = random_parts(random, round % 25);
         const Graph graph = parts.graph(), moved = renumbered(parts, random).graph();
+        for (std::size_t node = 0; node < graph.size(); ++node)
+            CHECK(graph.shape(node) == graph.cost(node).output);
         CHECK(macs(graph) == macs(moved));
         CHECK(params(graph) == params(moved));
         CHECK(depth(graph) == depth(moved));

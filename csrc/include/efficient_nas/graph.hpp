@@ -59,7 +59,13 @@ class Graph {
     const Shape& received(std::size_t node) const { return shapes_[2 * node]; }
     const Shape& shape(std::size_t node) const { return shapes_[2 * node + 1]; }
     // Throws std::invalid_argument if one does not fit into 64 bits.
-    NodeCost cost(std::size_t node) const { return {nodes_[node], received(node)}; }
+    NodeCost cost(std::size_t node) const {
+        try {
+            return {nodes_[node], received(node)};
+        } catch (const std::invalid_argument& error) {
+            throw std::invalid_argument(label(node) + ": " + error.what());
+        }
+    }
 
     // Smallest index first among the ready nodes.
     std::span<const std::size_t> topological_order() const { return {orders(), size()}; }
