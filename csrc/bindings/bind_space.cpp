@@ -75,6 +75,14 @@ OutputArray<std::uint8_t> mutate(const nas::SpaceSpec& space, nb::handle genotyp
     return out;
 }
 
+OutputArray<std::uint8_t> repair(const nas::SpaceSpec& space, nb::handle genotypes, nb::handle seed) {
+    const auto rows = genotype_batch("repair: genotypes", genotypes, space.num_choices());
+    const std::uint64_t key = seed_argument("repair", seed);
+    auto out = empty_array<std::uint8_t>({rows.shape(0), space.num_choices()});
+    run_long(rows.shape(0), [&] { nas::repair(space, rows.data(), key, rows.shape(0), out.data()); });
+    return out;
+}
+
 OutputArray<std::uint8_t> crossover(const nas::SpaceSpec& space, nb::handle a, nb::handle b,
                                     nb::handle seed) {
     const auto first = genotype_batch("crossover: a", a, space.num_choices());
@@ -216,6 +224,7 @@ void export_space(nb::module_& module) {
         .def("mutate", &mutate, nb::arg("genotypes").none(), nb::arg("seed").none(),
              nb::arg("mutations").none())
         .def("crossover", &crossover, nb::arg("a").none(), nb::arg("b").none(), nb::arg("seed").none())
+        .def("repair", &repair, nb::arg("genotypes").none(), nb::arg("seed").none())
         .def("validate", &validate, nb::arg("genotypes").none())
         .def("require_valid", &require_valid, nb::arg("genotypes").none(), nb::arg("where"))
         .def("why_invalid", &why_invalid, nb::arg("genotype").none())

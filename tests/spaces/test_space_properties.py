@@ -187,3 +187,26 @@ def test_deduplicate_keeps_the_first_of_equal_rows(space: Space, seed: int) -> N
     hashes = space.canonical_hash(genotypes)
     assert hashes.dtype == np.uint64
     assert len(set(hashes.tolist())) == len(set(rows))
+
+
+@given(space=spaces(), seed=SEEDS, data=st.data())
+def test_repair_makes_rows_valid_and_keeps_what_is(space: Space, seed: int, data: st.DataObject) -> None:
+    values = st.integers(0, 5) | st.integers(0, 255)
+    batch = data.draw(st.lists(st.tuples(*[values] * space.num_choices), max_size=20))
+    rows = np.array(batch + reference.all_rows(space)[:10], dtype=np.uint8).reshape(-1, space.num_choices)
+    before = rows.copy()
+    repaired = space.repair(rows, seed)
+    np.testing.assert_array_equal(rows, before)
+    assert all(reference.valid(space, row) for row in reference.rows_of(repaired))
+    valid = space.validate(rows)
+    np.testing.assert_array_equal(repaired[valid], rows[valid])
+    np.testing.assert_array_equal(space.repair(rows[:5], seed), repaired[:5])
+    paired = {column for pair in space.ordered for column in pair}
+    for row, result, active in zip(rows, repaired, space.active(repaired), strict=True):
+        for column in np.flatnonzero(active):
+            if row[column] in space.allowed[column] and column not in paired:
+                assert result[column] == row[column]
+        for a, b in space.ordered:
+            options = space.allowed[a]
+            if active[a] and row[a] != row[b] and row[a] in options and row[b] in options:
+                assert sorted((row[a], row[b])) == [result[a], result[b]]

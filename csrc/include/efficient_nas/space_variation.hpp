@@ -1,4 +1,5 @@
-// Mutation and crossover of genotypes. Row i of a batch depends on the seed and i only (space_sampling.hpp).
+// Mutation, crossover and repair of genotypes. Row i of a batch depends on the seed and i only
+// (space_sampling.hpp).
 #pragma once
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "efficient_nas/rng.hpp"
@@ -184,6 +186,38 @@ inline void crossover(const SpaceSpec& space, const std::uint8_t* a, const std::
         require_valid(space, "crossover: a", first, i, scratch.activity.data());
         require_valid(space, "crossover: b", second, i, scratch.other_activity.data());
         crossover_row(space, first, second, draws, out + i * columns, scratch);
+    });
+}
+
+// Makes any row a valid one that keeps what it can, from the first choice to the last: inactive choices get
+// 0, an ordered pair the wrong way round is swapped, and what is not allowed is drawn. activity [num_choices]
+// is filled.
+inline void repair_row(const SpaceSpec& space, BoundedDraws& draws, std::uint8_t* row,
+                       std::uint8_t* activity) {
+    for (const Unit& unit : space.units()) {
+        std::uint8_t &first = row[unit.first], &second = row[unit.second];
+        const bool active = space.active(unit.first, row, activity);
+        activity[unit.first] = activity[unit.second] = active;
+        if (!active) {
+            first = second = 0;
+            continue;
+        }
+        const bool pair = unit.first != unit.second;
+        if (pair && first > second) std::swap(first, second);
+        const bool allowed = space.choices()[unit.first].allowed[first] &&
+                             space.choices()[unit.second].allowed[second] && (!pair || first < second);
+        if (!allowed) draw_unit(space, unit, draws, row);
+    }
+}
+
+// rows, out: [n, num_choices].
+inline void repair(const SpaceSpec& space, const std::uint8_t* rows, std::uint64_t seed, std::size_t n,
+                   std::uint8_t* out) {
+    const std::size_t columns = space.num_choices();
+    std::vector<std::uint8_t> activity(columns);
+    if (n > 0) std::memcpy(out, rows, n * columns);
+    for_each_row(seed, n, [&](std::size_t i, BoundedDraws& draws) {
+        repair_row(space, draws, out + i * columns, activity.data());
     });
 }
 

@@ -181,6 +181,15 @@ class Space:
         """
         return self._native.crossover(a, b, seed)
 
+    def repair(self, genotypes: Genotypes, seed: int) -> Genotypes:
+        """Valid rows that keep what they can of any uint8 rows: uint8 [n, num_choices].
+
+        For genotypes that were varied elsewhere; valid rows stay as they are. From the first choice to the
+        last: inactive choices get 0, an ordered pair the wrong way round is swapped, what is not allowed is
+        drawn uniformly.
+        """
+        return self._native.repair(genotypes, seed)
+
     def validate(self, genotypes: Genotypes) -> npt.NDArray[np.bool_]:
         """Which rows are genotypes of this space: bool [n]."""
         return self._native.validate(genotypes)
