@@ -15,6 +15,7 @@
 #include "efficient_nas/islands.hpp"
 #include "efficient_nas/local_search.hpp"
 #include "efficient_nas/nsga2.hpp"
+#include "efficient_nas/nsga3.hpp"
 #include "efficient_nas/regularized_evolution.hpp"
 #include "genotypes.h"
 
@@ -175,6 +176,18 @@ void export_evolution(nb::module_& module) {
                 seed_argument("NSGA2", seed), make_keys(keys, space.num_choices())));
         },
         nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("keys"));
+    module.def(
+        "nsga3",
+        [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed,
+           const InputArray<double, 2>& directions, nb::handle keys) {
+            return std::make_unique<Search>(std::make_unique<nas::Nsga3>(
+                space, count_argument("NSGA3: population_size", population_size, 2),
+                seed_argument("NSGA3", seed),
+                std::vector<double>(directions.data(), directions.data() + directions.size()),
+                directions.shape(1), make_keys(keys, space.num_choices())));
+        },
+        nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("directions").noconvert(),
+        nb::arg("keys"));
     module.def(
         "random_search",
         [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed, nb::handle keys) {

@@ -31,26 +31,7 @@ class ReferenceSelection {
         : m_(directions.shape(1)),
           directions_(directions.data(), directions.data() + directions.size()),
           scale_(m_) {
-        if (directions_.empty())
-            throw std::invalid_argument(
-                "ReferenceSelection: directions must have shape [number, m] with number >= 1 and m >= 1, "
-                "got [" +
-                std::to_string(directions.shape(0)) + ", " + std::to_string(m_) + "]");
-        for (std::size_t i = 0; i < directions_.size(); i += m_) {
-            double sum = 0.0;
-            for (std::size_t k = 0; k < m_; ++k) {
-                const double x = directions_[i + k];
-                if (!(x >= 0) || std::isinf(x))
-                    throw std::invalid_argument(
-                        "ReferenceSelection: directions must be finite and at least 0, got " +
-                        std::to_string(x) + " in row " + std::to_string(i / m_));
-                sum += x;
-            }
-            if (sum == 0)
-                throw std::invalid_argument(
-                    "ReferenceSelection: directions must have a positive coordinate, got none in row " +
-                    std::to_string(i / m_));
-        }
+        nas::check_directions("ReferenceSelection", directions_, m_);
     }
 
     OutputArray<std::int64_t> select(const InputArray<double, 2>& values, nb::handle count, nb::handle seed) {

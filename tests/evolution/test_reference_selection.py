@@ -129,7 +129,7 @@ def test_the_scale_remembers_ideal_and_extreme_points() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: ReferenceSelection([1.0, 2.0]), ValueError, r"shape \[number, m\], got \[2\]"),
+        (lambda: ReferenceSelection([1.0, 2.0]), ValueError, r"shape \[number, m\] with .*got \[2\]"),
         (lambda: ReferenceSelection(np.empty((0, 2))), ValueError, r"number >= 1 .*got \[0, 2\]"),
         (lambda: ReferenceSelection(np.empty((2, 0))), ValueError, r"m >= 1, got \[2, 0\]"),
         (lambda: ReferenceSelection([[1.0, -1.0]]), ValueError, "at least 0, got -1.* in row 0"),

@@ -62,9 +62,7 @@ class Evolution {
                 name_ + ": tell: values must have one row for each genotype asked for (" +
                 std::to_string(pending_ ? rows_asked() : 0) + "), got " + std::to_string(n));
         if (m == 0) throw std::invalid_argument(name_ + ": tell: values must have at least one column");
-        if (single_objective_ && m != 1)
-            throw std::invalid_argument(name_ + ": tell: values must have one column, got " +
-                                        std::to_string(m));
+        require_objectives(m);
         if (history_.told() == 0)
             population_ = Population(num_choices(), m);
         else if (m != history_.num_objectives())
@@ -87,6 +85,7 @@ class Evolution {
                     std::size_t n, std::chrono::steady_clock::time_point deadline, Workers& workers) {
         constexpr std::size_t kLook = 1024;  // evaluations between two looks at the clock
         const std::size_t m = fitness.num_objectives();
+        require_objectives(m);
         std::size_t told = 0, since_look = 0;
         while (told < batches) {
             if (since_look >= kLook && std::chrono::steady_clock::now() > deadline) break;
@@ -108,14 +107,15 @@ class Evolution {
     }
 
   protected:
-    // keys: what counts as the same architecture; null if the same one may be asked for again.
+    // keys: what counts as the same architecture; null if the same one may be asked for again. objectives:
+    // how many the algorithm is for, 0 for any number.
     Evolution(std::string name, SpaceSpec space, std::uint64_t seed, std::unique_ptr<ArchitectureKeys> keys,
-              bool single_objective)
+              std::size_t objectives)
         : name_(std::move(name)),
           space_(std::move(space)),
           seed_(seed),
           keys_(std::move(keys)),
-          single_objective_(single_objective) {}
+          objectives_(objectives) {}
 
     // Fills asked_; it may hold genotypes of a call that an exception ended.
     virtual void propose(std::size_t n, Workers& workers) = 0;
@@ -165,6 +165,14 @@ class Evolution {
     std::vector<std::uint8_t> asked_;
 
   private:
+    void require_objectives(std::size_t m) const {
+        if (objectives_ != 0 && m != objectives_)
+            throw std::invalid_argument(
+                name_ + ": values must have " +
+                (objectives_ == 1 ? std::string("one column") : std::to_string(objectives_) + " columns") +
+                ", got " + std::to_string(m));
+    }
+
     // A row that failed in one objective has failed in all.
     static void finish(double* values, const std::vector<double>& signs) {
         bool failed = false;
@@ -230,9 +238,9 @@ class Evolution {
     }
 
     std::unique_ptr<ArchitectureKeys> keys_;
-    const bool single_objective_;
-    bool pending_ = false;  // asked_ is complete and was not told
-    HashIndex known_;       // of everything asked for so far, with keys
+    const std::size_t objectives_;  // that values must have, or 0
+    bool pending_ = false;          // asked_ is complete and was not told
+    HashIndex known_;               // of everything asked for so far, with keys
     std::vector<std::uint8_t> candidates_, is_known_;
     std::vector<std::uint64_t> hashes_;
     std::vector<double> values_;                      // of `run`

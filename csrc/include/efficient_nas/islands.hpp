@@ -23,7 +23,7 @@ class Islands : public Evolution {
     // island are copied to the next one, where they take the place of the worst.
     Islands(SpaceSpec space, std::size_t islands, std::size_t population_size, std::size_t interval,
             std::size_t migrants, std::uint64_t seed, std::unique_ptr<ArchitectureKeys> keys)
-        : Evolution("Islands", std::move(space), seed, std::move(keys), false),
+        : Evolution("Islands", std::move(space), seed, std::move(keys), 0),
           population_size_(population_size),
           interval_(interval),
           migrants_(migrants),

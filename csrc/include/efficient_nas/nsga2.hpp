@@ -25,8 +25,8 @@ class Generational : public Evolution {
 
   protected:
     Generational(std::string name, SpaceSpec space, std::size_t population_size, std::uint64_t seed,
-                 std::unique_ptr<ArchitectureKeys> keys)
-        : Evolution(std::move(name), std::move(space), seed, std::move(keys), false),
+                 std::unique_ptr<ArchitectureKeys> keys, std::size_t objectives = 0)
+        : Evolution(std::move(name), std::move(space), seed, std::move(keys), objectives),
           population_size_(population_size) {
         if (population_size < 2 || population_size > kMostMembers)
             throw std::invalid_argument(name_ + ": population_size must be between 2 and 2^31 - 1, got " +

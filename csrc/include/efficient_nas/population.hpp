@@ -79,6 +79,15 @@ class Population {
         keep(ranking.order);
     }
 
+    // Keeps these members in this order, as equals: none wins against another, except against one that
+    // failed.
+    void keep_as_equals(std::span<const std::uint32_t> members) {
+        fronts_.resize(size());
+        for (std::size_t i = 0; i < size(); ++i) fronts_[i] = failed(i) ? 1 : 0;
+        crowding_.assign(size(), 0.0);
+        keep(members);
+    }
+
     // Keeps the first `count` members, the best ones after `select`.
     void truncate(std::size_t count) {
         genotypes_.resize(count * num_choices_);

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,28 @@
 #include "efficient_nas/rng.hpp"
 
 namespace efficient_nas {
+
+// Throws std::invalid_argument unless directions [number, m], at least one, are finite, without negative
+// coordinates and with a positive one in each row. Their length does not matter.
+inline void check_directions(const std::string& where, std::span<const double> directions, std::size_t m) {
+    if (m == 0 || directions.empty())
+        throw std::invalid_argument(
+            where + ": directions must have shape [number, m] with number >= 1 and m >= 1, got [" +
+            std::to_string(m == 0 ? 0 : directions.size() / m) + ", " + std::to_string(m) + "]");
+    for (std::size_t i = 0; i < directions.size(); i += m) {
+        double largest = 0.0;
+        for (const double x : directions.subspan(i, m)) {
+            if (!(x >= 0) || std::isinf(x))
+                throw std::invalid_argument(where + ": directions must be finite and at least 0, got " +
+                                            std::to_string(x) + " in row " + std::to_string(i / m));
+            largest = std::max(largest, x);
+        }
+        if (largest == 0)
+            throw std::invalid_argument(where +
+                                        ": directions must have a positive coordinate, got none in row " +
+                                        std::to_string(i / m));
+    }
+}
 
 namespace detail {
 
@@ -126,7 +150,7 @@ class Niches {
 // in the order of their choice. Rows with a NaN or an infinity have failed: they come after all others, by
 // index, and leave the scale alone.
 //
-// directions [number, m]: no negative coordinate, a positive one in each. `scale` carries the ideal point and
+// directions [number, m]: see check_directions. `scale` carries the ideal point and
 // the extreme points from one generation to the next. `draws` breaks ties between niches and chooses within
 // them. Time O(n * number * m) beside that of the sort.
 inline std::vector<std::uint32_t> select_by_reference(const double* values, std::size_t n, std::size_t m,

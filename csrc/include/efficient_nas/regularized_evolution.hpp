@@ -18,7 +18,7 @@ class RegularizedEvolution : public Evolution {
   public:
     RegularizedEvolution(SpaceSpec space, std::size_t population_size, std::size_t sample_size,
                          std::uint64_t seed)
-        : Evolution("RegularizedEvolution", std::move(space), seed, nullptr, true),
+        : Evolution("RegularizedEvolution", std::move(space), seed, nullptr, 1),
           population_size_(population_size),
           sample_size_(sample_size),
           scratch_(space_) {

@@ -11,6 +11,7 @@ from efficient_nas.evolution.fitness import TableFitness as TableFitness
 from efficient_nas.evolution.islands import Islands as Islands
 from efficient_nas.evolution.local_search import LocalSearch as LocalSearch
 from efficient_nas.evolution.nsga2 import NSGA2 as NSGA2
+from efficient_nas.evolution.nsga3 import NSGA3 as NSGA3
 from efficient_nas.evolution.random_search import RandomSearch as RandomSearch
 from efficient_nas.evolution.regularized_evolution import RegularizedEvolution as RegularizedEvolution
 from efficient_nas.evolution.result import EvolutionResult as EvolutionResult

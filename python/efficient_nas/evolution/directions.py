@@ -23,6 +23,17 @@ def reference_directions(
     return _core.reference_directions(objectives, partitions, inner_partitions)
 
 
+def as_directions(where: str, directions: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """`directions` as C-contiguous float64 [number, m]; ValueError for another shape, or no row."""
+    array = as_float64(where, "directions", directions, "[number, m]")
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(
+            f"{where}: directions must have shape [number, m] with number >= 1 and m >= 1, "
+            f"got {list(array.shape)}"
+        )
+    return array
+
+
 class ReferenceSelection:
     """Survivors by reference directions, as in NSGA-III (Deb and Jain 2014, algorithms 1 to 4).
 
@@ -35,11 +46,7 @@ class ReferenceSelection:
     """
 
     def __init__(self, directions: npt.ArrayLike, maximize: Maximize = None) -> None:
-        array = as_float64("ReferenceSelection", "directions", directions, "[number, m]")
-        if array.ndim != 2:
-            raise ValueError(
-                f"ReferenceSelection: directions must have shape [number, m], got {list(array.shape)}"
-            )
+        array = as_directions("ReferenceSelection", directions)
         self._native = _core.ReferenceSelection(array)
         column_signs("ReferenceSelection", array.shape[1], maximize)
         self._maximize = maximize
