@@ -85,13 +85,18 @@ def test_children_are_timed_until_a_space_is_exhausted() -> None:
         breeding_topics._timings(breeding_topics.Case("nasbench201", 4_000, 2, 1.0), 0)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
+@pytest.mark.skipif(not memory_topics.STATUS.exists(), reason="resident memory is read from /proc")
 def test_memory_is_that_of_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_topics, "CANDIDATES", 20_000)
     row = memory_topics.memory(1).splitlines()[-1]
     _, candidates, genotype, held, mark, *_ = [word.strip() for word in row.strip("|").split("|")]
     assert (candidates, genotype, mark) == ("20,000", "32", "96")
     assert float(held) > 32  # at the least the genotypes
+
+
+def test_memory_is_left_out_where_it_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory_topics, "STATUS", tmp_path / "status")
+    assert memory_topics.memory(1).startswith("Left out: ")
 
 
 def test_fronts_of_peers_are_compared_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
