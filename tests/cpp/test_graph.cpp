@@ -26,9 +26,9 @@ struct Parts {
 // A random DAG of operations that keep the shape; concat is always followed by a convolution back.
 Parts random_parts(RandomStream& random, std::size_t size) {
     constexpr Operation kOperations[] = {
-        Operation::kNone,       Operation::kSkipConnect, Operation::kSum,
-        Operation::kNorConv1x1, Operation::kSepConv3x3,  Operation::kMaxPool3x3,
-        Operation::kAvgPool3x3, Operation::kBNReLU,      Operation::kConcat};
+        Operation::kNone,       Operation::kSkipConnect, Operation::kSum,        Operation::kNorConv1x1,
+        Operation::kSepConv3x3, Operation::kMaxPool3x3,  Operation::kAvgPool3x3, Operation::kBNReLU,
+        Operation::kConcat,     Operation::kGate};
     Parts parts;
     std::vector<std::int64_t> values{0};  // nodes with kChannels channels
     const auto add = [&](const Node& node) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -29,11 +29,7 @@ class Morphism(Protocol):
         ...
 
 
-class MakeMorphism(Protocol):
-    def __call__(self, arch: Architecture) -> Morphism: ...
-
-
-_MORPHISMS: dict[str, MakeMorphism] = {
+_MORPHISMS: dict[str, Callable[[Architecture], Morphism]] = {
     "widen": Widen,
     "deepen": Deepen,
     "identity": InsertIdentity,

@@ -88,7 +88,8 @@ def added(state: StateDict, index: int, node: ArchNode, received: Shape, fresh: 
             weight = new[layer.key("weight")]
             if fresh:
                 bound = weight[0].numel() ** -0.5
-                weight.copy_(torch.from_numpy((2.0 * fresh.uniforms(*weight.shape) - 1.0) * bound))
+                drawn = (2.0 * fresh.uniforms(*weight.shape) - 1.0) * bound
+                weight.copy_(torch.from_numpy(drawn).to(weight.dtype))
             else:
                 _set_identity(weight, layer.kind)
     return state | {f"operations.{index}.{name}": tensor for name, tensor in new.items()}

@@ -25,7 +25,7 @@ from efficient_nas.graph.node import ArchNode
 
 @dataclass(frozen=True, slots=True)
 class _Widening:
-    """How often every channel will be there, by group, and how much wider each mbconv is inside."""
+    """How often the channels of every group will be there, and the widened nodes."""
 
     copies: IntArray
     nodes: tuple[ArchNode, ...]
@@ -166,10 +166,11 @@ def _shared(weight: Tensor, counts: IntArray, draws: Draws) -> Tensor:
     if counts.max() == 1:
         return weight
     rows = weight.shape[0]
+    precision = torch.promote_types(weight.dtype, torch.float32)
     shares = draws.uniforms(rows, int(counts.sum())) + 0.5
     starts = np.cumsum(counts) - counts
     shares /= np.repeat(np.add.reduceat(shares, starts, axis=1), counts, axis=1)
-    columns = weight.reshape(rows, len(counts), -1).double()
+    columns = weight.reshape(rows, len(counts), -1).to(precision)
     wide = columns.repeat_interleave(torch.from_numpy(counts).to(weight.device), dim=1)
-    wide *= torch.from_numpy(shares).to(weight.device)[:, :, None]
+    wide *= torch.from_numpy(shares).to(precision).to(weight.device)[:, :, None]
     return wide.to(weight.dtype).reshape(rows, -1, *weight.shape[2:])
