@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -50,6 +51,13 @@ def test_reductions_halve_the_resolution_at_a_third_and_two_thirds() -> None:
 def test_text_round_trip(seed: int) -> None:
     row = SPACE.sample(1, seed)[0]
     assert np.array_equal(SPACE.from_string(SPACE.to_string(row)), row)
+
+
+def test_every_operation_has_its_name_in_the_text() -> None:
+    operations = SPACE.choices[1].options
+    for row in SPACE.covering_genotypes():
+        names = set(re.findall(r"'(\w+)'", SPACE.to_string(row)))
+        assert names == {operations[row[1]]}
 
 
 @pytest.mark.parametrize(

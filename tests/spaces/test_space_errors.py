@@ -178,6 +178,8 @@ def test_a_sample_too_large_for_memory_is_an_error() -> None:
         ("op0=none,op0=none", "choice op0 is given twice"),
         ("op0=none", "a value for choice op1 is missing"),
         ("", "expected name=value"),
+        ("op0=\ud800", "text must be a string without lone surrogates"),
+        ("op0=" + "é" * 500, r"op0 cannot be 'é+\.\.\.; options: none, skip_connect"),
     ],
 )
 def test_wrong_text_is_refused(text: str, message: str) -> None:
