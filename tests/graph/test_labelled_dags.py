@@ -139,6 +139,28 @@ def projective_plane(order: int) -> nx.DiGraph:
     return nx.DiGraph([(("point", p), ("line", q)) for p, q in on_line])
 
 
+def doubled(graph: nx.Graph) -> nx.DiGraph:
+    """Two layers with an edge between the first a and the second b for neighbours a and b."""
+    return nx.DiGraph([((0, a), (1, b)) for a, b in graph.to_directed().edges])
+
+
+def incidence(graph: nx.Graph) -> nx.DiGraph:
+    """Every vertex leads to its edges."""
+    return nx.DiGraph([(("vertex", v), ("edge", *edge)) for edge in graph.edges for v in edge])
+
+
+def hadamard(size: int) -> nx.DiGraph:
+    """Rows and columns of Sylvester's matrix, joined where it is positive."""
+    pairs = itertools.product(range(size), repeat=2)
+    return nx.DiGraph([((0, a), (1, b)) for a, b in pairs if (a & b).bit_count() % 2 == 0])
+
+
+def shrikhande() -> nx.Graph:
+    """Strongly regular with the parameters of the rook's graph on 4 x 4 squares, and not isomorphic to it."""
+    squares, steps = itertools.product(range(4), repeat=2), ((0, 1), (1, 0), (1, 1))
+    return nx.Graph([((i, j), ((i + a) % 4, (j + b) % 4)) for i, j in squares for a, b in steps])
+
+
 SYMMETRIC = {
     "no edges": nx.empty_graph(64, nx.DiGraph),
     "32 twins in each of two layers": layers(32, tuple(range(32))),
@@ -154,6 +176,10 @@ SYMMETRIC = {
     "torus of 4 layers": layers(16, (0, 1), 4),
     "projective plane of order 3": projective_plane(3),
     "projective plane of order 5": projective_plane(5),
+    "Hadamard matrix of 32 rows": hadamard(32),
+    "Shrikhande graph": incidence(shrikhande()),
+    "rook's graph": incidence(nx.line_graph(nx.complete_bipartite_graph(4, 4))),
+    "hypercube": doubled(nx.hypercube_graph(5)),
 }
 
 
