@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from efficient_nas.graph import Architecture, ArchNode, dag_canonical_bytes, dag_canonical_hash
 from harness import measure, ratio, table
+from peers import installed, left_out
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
@@ -79,6 +80,8 @@ def networkx_graph(arch: Architecture) -> nx.DiGraph:
 
 def labelled_dags(rounds: int) -> str:
     """Canonical hashes of NAS-Bench-101 cells, against the benchmark's own and pynauty's."""
+    if not installed("pynauty"):
+        return left_out(["pynauty"]) + " Without it nothing is timed: its certificates tell the true classes."
     import pynauty
 
     n, few = 20_000, 300

@@ -108,7 +108,7 @@ def hypervolume(rounds: int) -> str:
         for name, call in calls.items():
             np.testing.assert_allclose(call(), expected, rtol=1e-12, err_msg=name)
         rows += _peer_rows([n, m], measure(calls, 1, rounds))
-    note = "Mark: as fast as moocore. pymoo and DEAP call moocore or its predecessor."
+    note = "Mark: as fast as moocore. pymoo calls moocore."
     columns = ["points", "objectives", "library", "ms", "spread", "ours is faster"]
     return "\n".join([note, left_out(VOLUME_PEERS), "", table(columns, rows)])
 

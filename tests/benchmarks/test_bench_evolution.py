@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import bench_evolution
 import breeding_topics
+import graph_topics
 import memory_topics
 import nsga2_topics
 import pareto_topics
@@ -60,17 +61,18 @@ def test_plain_python_finds_an_optimum() -> None:
 def test_reports_name_the_peers_that_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in (peers, nsga2_topics, pareto_topics, bench_evolution):
+    for module in (peers, nsga2_topics, pareto_topics, graph_topics, bench_evolution):
         monkeypatch.setattr(module, "installed", lambda package: False)
     monkeypatch.setattr(nsga2_topics, "CASES", ((8, 2),))
     monkeypatch.setattr(pareto_topics, "SIZES", (20,))
     report = tmp_path / "evolution.md"
-    topics = ["nsga2", "nondominated_sort"]
+    topics = ["nsga2", "nondominated_sort", "labelled_dags"]
     bench_evolution.main(["--only", *topics, "--rounds", "1", "--output", str(report)])
     text = report.read_text()
     assert text in capsys.readouterr().out
     assert text.startswith("# Evolution core\n")
     assert "Not installed, and left out: pymoo, pygmo, deap, optuna, evotorch." in text
+    assert "Not installed, and left out: pynauty." in text
     assert "| 8 | 2 | ours |" in text
     assert "| 20 | 4 | ours |" in text
     assert "| pymoo |" not in text
