@@ -16,6 +16,8 @@
 #include "efficient_nas/islands.hpp"
 #include "efficient_nas/local_search.hpp"
 #include "efficient_nas/nsga2.hpp"
+#include "efficient_nas/nsga3.hpp"
+#include "efficient_nas/reference_directions.hpp"
 #include "efficient_nas/regularized_evolution.hpp"
 
 using namespace efficient_nas;
@@ -132,7 +134,7 @@ TEST(a_key_function_that_throws_does_no_harm) {
 
 TEST(threads_change_nothing) {
     const auto fitness = random_fitness(darts::kGenes, darts::kOperations, 2);
-    for (int kind = 0; kind < 3; ++kind) {
+    for (int kind = 0; kind < 4; ++kind) {
         std::vector<Everything> results;
         for (const std::size_t threads : {1, 2, 7}) {
             Workers workers(threads);
@@ -142,6 +144,9 @@ TEST(threads_change_nothing) {
                 search = std::make_unique<Nsga2>(darts_space(), 600, 7, std::move(keys));
             else if (kind == 1)
                 search = std::make_unique<RandomSearch>(darts_space(), 600, 7, std::move(keys));
+            else if (kind == 2)
+                search = std::make_unique<Nsga3>(darts_space(), 600, 7, reference_directions(2, 99, 0), 2,
+                                                 std::move(keys));
             else
                 search = std::make_unique<Islands>(darts_space(), 3, 200, 1, 10, 7, std::move(keys));
             CHECK(search->run(*fitness, {1.0, -1.0}, 4, 600, kNever, workers) == 4);
@@ -150,6 +155,21 @@ TEST(threads_change_nothing) {
         }
         CHECK(results[0] == results[1] && results[0] == results[2]);
     }
+}
+
+TEST(nsga3_is_for_as_many_objectives_as_its_directions) {
+    Workers workers(1);
+    Nsga3 search(plain_space(3, 3), 5, 1, {1, 0, 0, 1, 1, 1}, 2, genotype_keys(3));
+    const auto fitness = random_fitness(3, 3, 3);
+    CHECK_THROWS(search.run(*fitness, {1, 1, 1}, 1, 5, kNever, workers), std::invalid_argument,
+                 "values must have 2 columns, got 3");
+    CHECK(search.history().asked() == 0);
+    CHECK(search.run(*random_fitness(3, 3, 2), {1, 1}, 100, 5, kNever, workers) >= 6);
+    CHECK(search.history().told() == 27);
+    CHECK_THROWS(Nsga3(plain_space(3, 3), 5, 1, {0, 0}, 2, genotype_keys(3)), std::invalid_argument,
+                 "positive coordinate");
+    CHECK_THROWS(Nsga3(plain_space(3, 3), 5, 1, {}, 2, genotype_keys(3)), std::invalid_argument,
+                 "number >= 1");
 }
 
 TEST(islands_migrate_to_the_next_one) {

@@ -168,7 +168,7 @@ class CellVolume {
         for (std::size_t i = cell.begin; i < cell.end; ++i) {
             const Corner<M> row = rows_[i];
             rows_[above.end] = row;
-            above.end += row[side] > pivot[side];
+            above.end += rows_[i][side] > pivot[side];
             rows_[i] = smaller(row, below.high);
         }
         visit(below);

@@ -83,17 +83,21 @@ inline double hypervolume(const double* values, std::size_t n, std::size_t m, co
         for (std::size_t k = 0; k < m; ++k) longest[k] = std::max(longest[k], extents[k]);
     }
     if (boxes.size() == 0) return 0.0;
-    // Scaling by powers of two is exact and keeps products of very large or small extents in range.
+    // Scaling by powers of two is exact and keeps products of very large or small extents in range. Each is
+    // the product of two factors, because one alone could overflow.
     int exponent = 0;
-    std::vector<int> scale(m);
+    std::vector<double> first(m), second(m);
     for (std::size_t k = 0; k < m; ++k) {
         if (std::isinf(longest[k])) return longest[k];
-        std::frexp(longest[k], &scale[k]);
-        exponent += scale[k];
+        int own = 0;
+        std::frexp(longest[k], &own);
+        exponent += own;
+        first[k] = std::ldexp(1.0, -(own / 2));
+        second[k] = std::ldexp(1.0, -(own - own / 2));
     }
     detail::Boxes scaled(m);
     for (std::size_t i = 0; i < boxes.size(); ++i) {
-        for (std::size_t k = 0; k < m; ++k) extents[k] = std::ldexp(boxes[i][k], -scale[k]);
+        for (std::size_t k = 0; k < m; ++k) extents[k] = boxes[i][k] * first[k] * second[k];
         scaled.push_back(extents);
     }
     return std::ldexp(detail::union_volume(scaled), exponent);
