@@ -31,6 +31,12 @@ class ChunkedRows {
         }
     }
 
+    // A new last row, to be written by the caller.
+    T* append() {
+        if (size_ % kRows == 0) chunks_.push_back(std::make_unique_for_overwrite<T[]>(kRows * width_));
+        return chunks_.back().get() + size_++ % kRows * width_;
+    }
+
     // out [n, width]: the first n rows.
     void copy_to(T* out, std::size_t n) const {
         for (std::size_t chunk = 0; n > 0; ++chunk) {

@@ -69,8 +69,7 @@ class Evolution {
             throw std::invalid_argument(name_ + ": tell: values must have " +
                                         std::to_string(history_.num_objectives()) +
                                         " columns as before, got " + std::to_string(m));
-        if (generation_ == std::numeric_limits<std::int32_t>::max())
-            throw std::length_error(name_ + ": more than 2^31 - 1 generations");
+        require_generations(1);
         history_.tell(values, n, m, generation_);
         accept({n, asked_.data(), values}, workers);
         ++generation_;
@@ -81,9 +80,8 @@ class Evolution {
     // Asks for batches of up to n, evaluates and tells them until `batches` were told, nothing new is left or
     // the deadline has passed. Values are multiplied by signs [num_objectives], -1 for what is maximised.
     // Returns how many were told.
-    std::size_t run(const Fitness& fitness, const std::vector<double>& signs, std::size_t batches,
-                    std::size_t n, std::chrono::steady_clock::time_point deadline, Workers& workers) {
-        constexpr std::size_t kLook = 1024;  // evaluations between two looks at the clock
+    virtual std::size_t run(const Fitness& fitness, const std::vector<double>& signs, std::size_t batches,
+                            std::size_t n, std::chrono::steady_clock::time_point deadline, Workers& workers) {
         const std::size_t m = fitness.num_objectives();
         require_objectives(m);
         std::size_t told = 0, since_look = 0;
@@ -122,6 +120,9 @@ class Evolution {
     // Takes the values of asked_ into population_.
     virtual void accept(const Evaluations& evaluations, Workers& workers) = 0;
 
+    static constexpr std::size_t kLook = 1024;  // evaluations between two looks at the clock
+
+    bool pending() const { return pending_; }
     std::size_t rows_asked() const { return asked_.size() / num_choices(); }
 
     // Adds new genotypes to asked_ until it holds `count`, if they can be found in some rounds of candidates
@@ -137,6 +138,11 @@ class Evolution {
             make_candidates(broods, workers, breeder);
             accept_new(broods * Breeder::kBrood, count, workers);
         }
+    }
+
+    void require_generations(std::size_t more) const {
+        if (more > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() - generation_))
+            throw std::length_error(name_ + ": more than 2^31 - 1 generations");
     }
 
     // The entry of `history` that is this architecture, or HashIndex::kNone. Needs keys.

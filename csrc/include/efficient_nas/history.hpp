@@ -31,6 +31,13 @@ class History {
         for (std::size_t i = 0; i < n; ++i) generations_.append(&generation, 1);
     }
 
+    // A new genotype [num_choices] and its single value, both to be written by the caller.
+    std::uint8_t* append_genotype() { return genotypes_.append(); }
+    void append_value(double value, std::int32_t generation) {
+        *values_.append() = value;
+        *generations_.append() = generation;
+    }
+
   private:
     ChunkedRows<std::uint8_t> genotypes_;
     ChunkedRows<double> values_;

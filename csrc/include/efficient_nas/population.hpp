@@ -69,6 +69,13 @@ class Population {
         births_[i] = birth;
     }
 
+    // The same with a single value.
+    void replace(std::size_t i, const std::uint8_t* genotype, double value, std::int64_t birth) {
+        std::copy_n(genotype, num_choices_, genotypes_.data() + i * num_choices_);
+        values_[i] = value;
+        births_[i] = birth;
+    }
+
     // Keeps the `count` best members (all if there are fewer), from best to worst. Fronts and crowding
     // distances are those among all members, as in Deb et al. 2002.
     void select(std::size_t count) {

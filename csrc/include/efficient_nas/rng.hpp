@@ -34,6 +34,13 @@ inline std::array<std::uint64_t, 4> philox4x64(std::array<std::uint64_t, 4> coun
 class RandomStream {
   public:
     RandomStream(std::uint64_t seed, std::uint64_t stream) : key_{seed, stream} {}
+    // With its first block made ahead: several are made faster together than one after the other.
+    using Block = std::array<std::uint64_t, 4>;
+    RandomStream(std::uint64_t seed, std::uint64_t stream, const Block& first)
+        : key_{seed, stream}, block_(first), counter_(1), position_(0) {}
+    static Block first_block(std::uint64_t seed, std::uint64_t stream) {
+        return philox4x64({0, 0, 0, 0}, {seed, stream});
+    }
 
     std::uint64_t next_u64() {
         if (position_ == 4) {

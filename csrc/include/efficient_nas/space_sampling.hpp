@@ -22,6 +22,8 @@ class BoundedDraws {
     using Words = std::array<std::uint64_t, 2>;
 
     BoundedDraws(std::uint64_t seed, std::uint64_t stream) : random_(seed, stream) {}
+    BoundedDraws(std::uint64_t seed, std::uint64_t stream, const RandomStream::Block& first)
+        : random_(seed, stream, first) {}
     // Uses up the words that were made ahead before it draws from the stream.
     BoundedDraws(std::uint64_t seed, std::uint64_t stream, const Words& ahead)
         : ahead_(ahead), left_(ahead.size()), random_(seed, stream) {}
