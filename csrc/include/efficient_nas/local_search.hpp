@@ -26,8 +26,7 @@ class LocalSearch : public Evolution {
   public:
     LocalSearch(SpaceSpec space, std::size_t initial_size, std::uint64_t seed,
                 std::unique_ptr<ArchitectureKeys> keys)
-        : Evolution("LocalSearch", std::move(space), seed, std::move(keys), 1),
-          initial_size_(initial_size) {
+        : Evolution("LocalSearch", std::move(space), seed, std::move(keys), 1), initial_size_(initial_size) {
         if (initial_size < 1 || initial_size > kMostMembers)
             throw std::invalid_argument("LocalSearch: initial_size must be between 1 and 2^31 - 1, got " +
                                         std::to_string(initial_size));
