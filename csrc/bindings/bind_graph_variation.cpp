@@ -15,12 +15,6 @@ namespace nas = efficient_nas;
 
 namespace {
 
-std::vector<nas::MutationKind> parse_kinds(const std::vector<std::string>& names) {
-    std::vector<nas::MutationKind> kinds;
-    for (const std::string& name : names) kinds.push_back(nas::parse_mutation_kind(name));
-    return kinds;
-}
-
 std::optional<GraphTuple> mutate(const nas::Graph& parent, const std::vector<std::string>& names,
                                  nb::handle seed) {
     const std::vector<nas::MutationKind> kinds = parse_kinds(names);

@@ -16,5 +16,6 @@ void export_graph(nb::module_& module);
 void export_labelled_dag(nb::module_& module);
 void export_notation(nb::module_& module);
 void export_graph_variation(nb::module_& module);
+void export_graph_nsga2(nb::module_& module);
 void export_rng(nb::module_& module);
 void export_space(nb::module_& module);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "efficient_nas/graph_edit.hpp"
+#include "efficient_nas/graph_mutation_sites.hpp"
 
 // operation, input_channels, output_channels, stride, kernel_size (0: none), expansion, affine
 using NodeTuple =
@@ -38,14 +39,26 @@ inline ShapeTuple to_tuple(const efficient_nas::Shape& shape) {
     return {shape.channels, shape.height, shape.width};
 }
 
-inline GraphTuple to_tuple(const efficient_nas::GraphParts& parts) {
+inline GraphTuple to_tuple(const std::vector<efficient_nas::Node>& nodes,
+                           const std::vector<efficient_nas::Connection>& connections,
+                           const std::vector<std::int64_t>& origin) {
     GraphTuple tuple;
-    auto& [nodes, connections, origin] = tuple;
-    for (const efficient_nas::Node& node : parts.nodes)
-        nodes.emplace_back(std::string(efficient_nas::traits(node.operation).name), node.input_channels,
-                           node.output_channels, node.stride, node.kernel_size, node.expansion, node.affine);
-    for (const efficient_nas::Connection& connection : parts.connections)
-        connections.emplace_back(connection.from, connection.to);
-    origin = parts.origin;
+    for (const efficient_nas::Node& node : nodes)
+        std::get<0>(tuple).emplace_back(std::string(efficient_nas::traits(node.operation).name),
+                                        node.input_channels, node.output_channels, node.stride,
+                                        node.kernel_size, node.expansion, node.affine);
+    for (const efficient_nas::Connection& connection : connections)
+        std::get<1>(tuple).emplace_back(connection.from, connection.to);
+    std::get<2>(tuple) = origin;
     return tuple;
+}
+
+inline GraphTuple to_tuple(const efficient_nas::GraphParts& parts) {
+    return to_tuple(parts.nodes, parts.connections, parts.origin);
+}
+
+inline std::vector<efficient_nas::MutationKind> parse_kinds(const std::vector<std::string>& names) {
+    std::vector<efficient_nas::MutationKind> kinds;
+    for (const std::string& name : names) kinds.push_back(efficient_nas::parse_mutation_kind(name));
+    return kinds;
 }

@@ -12,6 +12,7 @@ NB_MODULE(_core, module) {
     export_graph(module);
     export_labelled_dag(module);
     export_graph_variation(module);
+    export_graph_nsga2(module);
     export_rng(module);
     export_space(module);
     export_fitness(module);

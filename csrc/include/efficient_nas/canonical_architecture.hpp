@@ -22,6 +22,7 @@ class VertexTypes {
     static constexpr std::uint32_t kGroup = 0;
 
     explicit VertexTypes(const Graph& graph) {
+        types_.reserve(graph.size());
         for (const std::size_t node : graph.execution_order())
             if (is_vertex(graph.nodes()[node])) types_.push_back(attributes(graph.nodes()[node]));
         std::sort(types_.begin(), types_.end());

@@ -30,15 +30,18 @@ class GraphCrossover {
   public:
     // The nodes of `a` up to a tensor and those of `b` behind one of equal shape, each on every path of its
     // network; uniform among the pairs of such tensors but (input, input) and (last, last), which give b and
-    // a. Both are in normal form and compatible. False if there is no pair; `child` is untouched then.
-    bool cross(const Graph& a, const Graph& b, RandomStream& random, GraphParts& child) {
+    // a. Both are in normal form and compatible. False if there is no pair that gives at most max_nodes;
+    // `child` is untouched then.
+    bool cross(const Graph& a, const Graph& b, RandomStream& random, GraphParts& child,
+               std::size_t max_nodes = SIZE_MAX) {
         find_cuts(a, cuts_a_);
         find_cuts(b, cuts_b_);
         pairs_.clear();
         for (const std::size_t i : cuts_a_)
             for (const std::size_t j : cuts_b_) {
                 const bool whole = (i == 0 && j == 0) || (i + 2 == a.size() && j + 2 == b.size());
-                if (!whole && a.shape(i) == b.shape(j)) pairs_.push_back({i, j});
+                const bool fits = i + b.size() - j <= max_nodes;
+                if (!whole && fits && a.shape(i) == b.shape(j)) pairs_.push_back({i, j});
             }
         if (pairs_.empty()) return false;
         const auto [last, first] = pairs_[random.below(pairs_.size())];

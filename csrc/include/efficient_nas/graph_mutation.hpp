@@ -26,13 +26,14 @@ class GraphMutator {
     bool mutate(const Graph& parent, const std::vector<MutationKind>& kinds, RandomStream& random,
                 GraphParts& child, const Accept& accept) {
         left_ = kinds;
+        const GraphLimits limits{std::max(limits_.max_nodes, parent.size()), limits_.max_channels};
         while (!left_.empty()) {
             const MutationKind kind = take(left_, random);
-            finder_.collect(parent, kind, limits_, sites_);
+            finder_.collect(parent, kind, limits, sites_);
             while (!sites_.empty()) {
                 edit_.start(parent);
                 apply(parent, kind, take(sites_, random), random);
-                if (repair_.run(edit_, parent.input_shape(), parent.shape(parent.output()), limits_, child) &&
+                if (repair_.run(edit_, parent.input_shape(), parent.shape(parent.output()), limits, child) &&
                     accept(child))
                     return true;
             }

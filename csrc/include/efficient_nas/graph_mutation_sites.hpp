@@ -60,6 +60,8 @@ class MutationSites {
         sites_ = &sites;
         sites.clear();
         find_head();
+        full_ = parent.size() >= limits.max_nodes;
+        if (full_ && (kind == MutationKind::kAdd || kind == MutationKind::kDeepen)) return;
         switch (kind) {
             case MutationKind::kAdd:
                 return connections();
@@ -109,8 +111,10 @@ class MutationSites {
     }
     bool is_concat(std::size_t node) const { return graph_->nodes()[node].operation == Operation::kConcat; }
 
-    // Whether a projection of stride 1 or 2 leads from one resolution to another.
-    static bool bridges(const Shape& from, const Shape& to) {
+    // Whether a tensor can stand in for another: as it is, or after a projection of stride 1 or 2 if there is
+    // room for one.
+    bool bridges(const Shape& from, const Shape& to) const {
+        if (full_) return from == to;
         return (from.height == to.height && from.width == to.width) ||
                ((from.height + 1) / 2 == to.height && (from.width + 1) / 2 == to.width);
     }
@@ -204,6 +208,7 @@ class MutationSites {
 
     const Graph* graph_ = nullptr;
     std::vector<MutationSite>* sites_ = nullptr;
+    bool full_ = false;  // no room for another node
     std::vector<std::uint8_t> in_head_;
     std::vector<std::uint8_t> makers_;  // by set: the changes that nodes at its border ask for
     TensorSets sets_;

@@ -10,7 +10,8 @@
 
 namespace efficient_nas {
 
-// Architectures beyond these sizes are not made.
+// Mutation makes no architecture beyond these sizes, and none with more nodes than its parent if that is
+// beyond.
 struct GraphLimits {
     std::size_t max_nodes = 4096;
     std::int64_t max_channels = 65536;

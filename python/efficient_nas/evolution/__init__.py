@@ -1,5 +1,10 @@
 """Evolutionary algorithms whose generations run in native code; a batch callback or native code evaluates."""
 
+from efficient_nas.evolution.architecture_nsga2 import (
+    ArchitectureEvolutionResult as ArchitectureEvolutionResult,
+)
+from efficient_nas.evolution.architecture_nsga2 import ArchitectureHistory as ArchitectureHistory
+from efficient_nas.evolution.architecture_nsga2 import ArchitectureNSGA2 as ArchitectureNSGA2
 from efficient_nas.evolution.base import Evolution as Evolution
 from efficient_nas.evolution.directions import ReferenceSelection as ReferenceSelection
 from efficient_nas.evolution.directions import reference_directions as reference_directions

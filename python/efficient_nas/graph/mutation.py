@@ -35,12 +35,12 @@ def mutate(
     """
     if preserve_function:
         return _preserving(arch, seed, kinds, state_dict)
-    wanted = _checked_kinds(kinds, MUTATION_KINDS)
+    wanted = checked_kinds("mutate", kinds, MUTATION_KINDS)
     made = _core.mutate_graph(arch._native, wanted, seed)
     if made is None:
         raise ValueError(f"mutate: no kind applies, of {', '.join(wanted)}: {arch!r}")
-    child, origin = _architecture(made, arch)
-    return child, None if state_dict is None else inherited_weights(arch, child, origin, state_dict, seed)
+    child = from_native(made, arch.input_shape)
+    return child, None if state_dict is None else inherited_weights(arch, child, made[2], state_dict, seed)
 
 
 def crossover(a: Architecture, b: Architecture, seed: int) -> Architecture:
@@ -50,13 +50,13 @@ def crossover(a: Architecture, b: Architecture, seed: int) -> Architecture:
     input with input and last with last excepted. Where no pair exists the child is `a` without dead nodes.
     Raises ValueError unless both have the same input shape and the same output shape.
     """
-    return _architecture(_core.cross_graphs(a._native, b._native, seed), a)[0]
+    return from_native(_core.cross_graphs(a._native, b._native, seed), a.input_shape)
 
 
 def _preserving(
     arch: Architecture, seed: int, kinds: Iterable[str] | None, state_dict: Mapping[str, Tensor] | None
 ) -> tuple[Architecture, dict[str, Tensor] | None]:
-    wanted = _checked_kinds(kinds, morphisms.PRESERVING_KINDS)
+    wanted = checked_kinds("mutate", kinds, morphisms.PRESERVING_KINDS)
     usable = [kind for kind in morphisms.applicable(arch) if kind in wanted]
     if not usable:
         raise ValueError(
@@ -65,7 +65,7 @@ def _preserving(
     return morphisms.apply(arch, usable[_core.draw_kind(seed, len(usable))], seed, state_dict)
 
 
-def _checked_kinds(kinds: Iterable[str] | None, known: Sequence[str]) -> list[str]:
+def checked_kinds(where: str, kinds: Iterable[str] | None, known: Sequence[str]) -> list[str]:
     """`kinds` without repetitions; all that are known if None."""
     wanted = (
         list(known) if kinds is None else [kinds] if isinstance(kinds, str) else list(dict.fromkeys(kinds))
@@ -73,16 +73,16 @@ def _checked_kinds(kinds: Iterable[str] | None, known: Sequence[str]) -> list[st
     for kind in wanted:
         if kind not in known:
             lost = ", which does not preserve the function" if kind in MUTATION_KINDS else ""
-            raise ValueError(f"mutate: kinds must be among {', '.join(known)}; got {kind!r}{lost}")
+            raise ValueError(f"{where}: kinds must be among {', '.join(known)}; got {kind!r}{lost}")
     if not wanted:
-        raise ValueError(f"mutate: kinds must hold at least one of {', '.join(known)}; got none")
+        raise ValueError(f"{where}: kinds must hold at least one of {', '.join(known)}; got none")
     return wanted
 
 
-def _architecture(made: _core.GraphTuple, parent: Architecture) -> tuple[Architecture, list[int]]:
-    nodes, connections, origin = made
-    made_nodes = [
+def from_native(made: _core.GraphTuple, input_shape: tuple[int, int, int]) -> Architecture:
+    """The architecture that native code describes."""
+    nodes = [
         ArchNode(operation, inputs, outputs, stride, kernel_size or None, expansion, affine)
-        for operation, inputs, outputs, stride, kernel_size, expansion, affine in nodes
+        for operation, inputs, outputs, stride, kernel_size, expansion, affine in made[0]
     ]
-    return Architecture(made_nodes, connections, parent.input_shape), origin
+    return Architecture(nodes, made[1], input_shape)
