@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "bindings.h"
-#include "efficient_nas/chains.hpp"
-#include "efficient_nas/darts.hpp"
-#include "efficient_nas/nasbench201.hpp"
+#include "efficient_nas/space/chains.hpp"
+#include "efficient_nas/space/darts.hpp"
+#include "efficient_nas/space/nasbench201.hpp"
 
 namespace nas = efficient_nas;
 

@@ -12,11 +12,11 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/islands.hpp"
-#include "efficient_nas/local_search.hpp"
-#include "efficient_nas/nsga2.hpp"
-#include "efficient_nas/nsga3.hpp"
-#include "efficient_nas/regularized_evolution.hpp"
+#include "efficient_nas/evolution/islands.hpp"
+#include "efficient_nas/evolution/local_search.hpp"
+#include "efficient_nas/evolution/nsga2.hpp"
+#include "efficient_nas/evolution/nsga3.hpp"
+#include "efficient_nas/evolution/regularized_evolution.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

@@ -10,8 +10,8 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/fitness.hpp"
-#include "efficient_nas/space_variation.hpp"
+#include "efficient_nas/evolution/fitness.hpp"
+#include "efficient_nas/space/space_variation.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

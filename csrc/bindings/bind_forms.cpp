@@ -9,8 +9,8 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/canonical_form.hpp"
-#include "efficient_nas/cell_costs.hpp"
+#include "efficient_nas/space/canonical_form.hpp"
+#include "efficient_nas/space/cell_costs.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

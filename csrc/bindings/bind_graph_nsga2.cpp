@@ -5,7 +5,7 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/graph_nsga2.hpp"
+#include "efficient_nas/evolution/graph_nsga2.hpp"
 #include "genotypes.h"
 #include "graph_tuples.h"
 

@@ -6,8 +6,8 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/graph_crossover.hpp"
-#include "efficient_nas/graph_mutation.hpp"
+#include "efficient_nas/graph/graph_crossover.hpp"
+#include "efficient_nas/graph/graph_mutation.hpp"
 #include "genotypes.h"
 #include "graph_tuples.h"
 

@@ -8,7 +8,7 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/labelled_dag_canonical.hpp"
+#include "efficient_nas/graph/labelled_dag_canonical.hpp"
 #include "efficient_nas/rng.hpp"
 
 namespace nas = efficient_nas;

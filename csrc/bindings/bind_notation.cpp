@@ -14,10 +14,10 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/architecture_json.hpp"
-#include "efficient_nas/darts_notation.hpp"
-#include "efficient_nas/nasbench201_notation.hpp"
-#include "efficient_nas/space_notation.hpp"
+#include "efficient_nas/graph/architecture_json.hpp"
+#include "efficient_nas/space/darts_notation.hpp"
+#include "efficient_nas/space/nasbench201_notation.hpp"
+#include "efficient_nas/space/space_notation.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

@@ -4,9 +4,9 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/hypervolume.hpp"
-#include "efficient_nas/nondominated_rows.hpp"
-#include "efficient_nas/pareto.hpp"
+#include "efficient_nas/pareto/hypervolume.hpp"
+#include "efficient_nas/pareto/nondominated_rows.hpp"
+#include "efficient_nas/pareto/pareto.hpp"
 
 namespace nas = efficient_nas;
 

@@ -2,8 +2,8 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/reference_directions.hpp"
-#include "efficient_nas/reference_niching.hpp"
+#include "efficient_nas/pareto/reference_directions.hpp"
+#include "efficient_nas/pareto/reference_niching.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

@@ -9,10 +9,10 @@
 
 #include "bindings.h"
 #include "checks.h"
-#include "efficient_nas/space.hpp"
-#include "efficient_nas/space_enumeration.hpp"
-#include "efficient_nas/space_sampling.hpp"
-#include "efficient_nas/space_variation.hpp"
+#include "efficient_nas/space/space.hpp"
+#include "efficient_nas/space/space_enumeration.hpp"
+#include "efficient_nas/space/space_sampling.hpp"
+#include "efficient_nas/space/space_variation.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;

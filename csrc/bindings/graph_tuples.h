@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "efficient_nas/graph_edit.hpp"
-#include "efficient_nas/graph_mutation_sites.hpp"
+#include "efficient_nas/graph/graph_edit.hpp"
+#include "efficient_nas/graph/graph_mutation_sites.hpp"
 
 // operation, input_channels, output_channels, stride, kernel_size (0: none), expansion, affine
 using NodeTuple =

@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "efficient_nas/hypervolume.hpp"
 #include "efficient_nas/key_set.hpp"
-#include "efficient_nas/nasbench201.hpp"
+#include "efficient_nas/pareto/hypervolume.hpp"
+#include "efficient_nas/space/nasbench201.hpp"
 
 namespace py = pybind11;
 namespace nas = efficient_nas;

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "efficient_nas/nondominated_sort.hpp"
-#include "efficient_nas/space.hpp"
-#include "efficient_nas/space_variation.hpp"
+#include "efficient_nas/pareto/nondominated_sort.hpp"
+#include "efficient_nas/space/space.hpp"
+#include "efficient_nas/space/space_variation.hpp"
 
 namespace nas = efficient_nas;
 

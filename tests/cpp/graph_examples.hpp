@@ -8,8 +8,8 @@
 #include <iterator>
 #include <vector>
 
-#include "efficient_nas/graph.hpp"
-#include "efficient_nas/graph_attributes.hpp"
+#include "efficient_nas/graph/graph.hpp"
+#include "efficient_nas/graph/graph_attributes.hpp"
 #include "efficient_nas/rng.hpp"
 
 namespace efficient_nas {

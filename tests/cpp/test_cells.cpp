@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/darts.hpp"
-#include "efficient_nas/nasbench201.hpp"
 #include "efficient_nas/rng.hpp"
+#include "efficient_nas/space/darts.hpp"
+#include "efficient_nas/space/nasbench201.hpp"
 
 using namespace efficient_nas;
 

@@ -11,14 +11,14 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/canonical_form.hpp"
-#include "efficient_nas/darts.hpp"
-#include "efficient_nas/islands.hpp"
-#include "efficient_nas/local_search.hpp"
-#include "efficient_nas/nsga2.hpp"
-#include "efficient_nas/nsga3.hpp"
-#include "efficient_nas/reference_directions.hpp"
-#include "efficient_nas/regularized_evolution.hpp"
+#include "efficient_nas/evolution/islands.hpp"
+#include "efficient_nas/evolution/local_search.hpp"
+#include "efficient_nas/evolution/nsga2.hpp"
+#include "efficient_nas/evolution/nsga3.hpp"
+#include "efficient_nas/evolution/regularized_evolution.hpp"
+#include "efficient_nas/pareto/reference_directions.hpp"
+#include "efficient_nas/space/canonical_form.hpp"
+#include "efficient_nas/space/darts.hpp"
 
 using namespace efficient_nas;
 

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/canonical_architecture.hpp"
-#include "efficient_nas/cost.hpp"
-#include "efficient_nas/graph.hpp"
-#include "efficient_nas/prune.hpp"
+#include "efficient_nas/graph/canonical_architecture.hpp"
+#include "efficient_nas/graph/cost.hpp"
+#include "efficient_nas/graph/graph.hpp"
+#include "efficient_nas/graph/prune.hpp"
 #include "efficient_nas/rng.hpp"
 
 using namespace efficient_nas;

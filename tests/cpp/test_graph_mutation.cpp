@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/canonical_architecture.hpp"
-#include "efficient_nas/cost.hpp"
-#include "efficient_nas/graph_crossover.hpp"
-#include "efficient_nas/graph_mutation.hpp"
+#include "efficient_nas/graph/canonical_architecture.hpp"
+#include "efficient_nas/graph/cost.hpp"
+#include "efficient_nas/graph/graph_crossover.hpp"
+#include "efficient_nas/graph/graph_mutation.hpp"
 #include "graph_examples.hpp"
 
 using namespace efficient_nas;

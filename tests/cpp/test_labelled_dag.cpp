@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/labelled_dag_canonical.hpp"
+#include "efficient_nas/graph/labelled_dag_canonical.hpp"
 #include "efficient_nas/rng.hpp"
 
 using namespace efficient_nas;

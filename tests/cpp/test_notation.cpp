@@ -4,13 +4,13 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/architecture_json.hpp"
-#include "efficient_nas/canonical_architecture.hpp"
-#include "efficient_nas/darts_notation.hpp"
-#include "efficient_nas/nasbench201_notation.hpp"
+#include "efficient_nas/graph/architecture_json.hpp"
+#include "efficient_nas/graph/canonical_architecture.hpp"
 #include "efficient_nas/rng.hpp"
-#include "efficient_nas/space_notation.hpp"
-#include "efficient_nas/space_sampling.hpp"
+#include "efficient_nas/space/darts_notation.hpp"
+#include "efficient_nas/space/nasbench201_notation.hpp"
+#include "efficient_nas/space/space_notation.hpp"
+#include "efficient_nas/space/space_sampling.hpp"
 
 using namespace efficient_nas;
 

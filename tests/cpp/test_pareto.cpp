@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "check.hpp"
-#include "efficient_nas/hypervolume.hpp"
-#include "efficient_nas/nondominated_rows.hpp"
-#include "efficient_nas/pareto.hpp"
-#include "efficient_nas/reference_directions.hpp"
-#include "efficient_nas/reference_niching.hpp"
+#include "efficient_nas/pareto/hypervolume.hpp"
+#include "efficient_nas/pareto/nondominated_rows.hpp"
+#include "efficient_nas/pareto/pareto.hpp"
+#include "efficient_nas/pareto/reference_directions.hpp"
+#include "efficient_nas/pareto/reference_niching.hpp"
 #include "efficient_nas/rng.hpp"
 
 using namespace efficient_nas;

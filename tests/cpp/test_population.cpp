@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "check.hpp"
+#include "efficient_nas/evolution/nsga2.hpp"
+#include "efficient_nas/evolution/regularized_evolution.hpp"
 #include "efficient_nas/key_set.hpp"
-#include "efficient_nas/nsga2.hpp"
-#include "efficient_nas/regularized_evolution.hpp"
 
 using namespace efficient_nas;
 

@@ -7,7 +7,7 @@
 
 #include "check.hpp"
 #include "efficient_nas/rng.hpp"
-#include "efficient_nas/space_sampling.hpp"
+#include "efficient_nas/space/space_sampling.hpp"
 
 using namespace efficient_nas;
 

@@ -7,10 +7,10 @@
 
 #include "check.hpp"
 #include "efficient_nas/rng.hpp"
-#include "efficient_nas/space.hpp"
-#include "efficient_nas/space_enumeration.hpp"
-#include "efficient_nas/space_sampling.hpp"
-#include "efficient_nas/space_variation.hpp"
+#include "efficient_nas/space/space.hpp"
+#include "efficient_nas/space/space_enumeration.hpp"
+#include "efficient_nas/space/space_sampling.hpp"
+#include "efficient_nas/space/space_variation.hpp"
 
 using namespace efficient_nas;
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from downstream_builds import ROOT, cmake, cxx_compiler, run
 
-HEADERS = sorted((ROOT / "csrc" / "include" / "efficient_nas").glob("*.hpp"))
+INCLUDE = ROOT / "csrc" / "include"
+HEADERS = sorted(path.relative_to(INCLUDE).as_posix() for path in INCLUDE.rglob("*.hpp"))
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wno-sign-conversion", "-Werror")
 PROGRAM = """
 #include <efficient_nas/rng.hpp>
@@ -26,15 +27,15 @@ target_link_libraries(consumer PRIVATE efficient_nas::core)
 def test_every_header_compiles_alone() -> None:
     command = [cxx_compiler(), "-std=c++20", *WARNINGS, "-fsyntax-only", "-x", "c++", "-"]
 
-    def errors(header: Path) -> str:
+    def errors(header: str) -> str:
         done = subprocess.run(
-            [*command, "-I", str(ROOT / "csrc" / "include")],
-            input=f"#include <efficient_nas/{header.name}>\n#include <efficient_nas/{header.name}>\n",
+            [*command, "-I", str(INCLUDE)],
+            input=f"#include <{header}>\n#include <{header}>\n",
             capture_output=True,
             text=True,
             check=False,
         )
-        return f"{header.name}:\n{done.stderr}" if done.returncode != 0 else ""
+        return f"{header}:\n{done.stderr}" if done.returncode != 0 else ""
 
     assert len(HEADERS) > 30
     with ThreadPoolExecutor(2) as pool:

@@ -45,7 +45,8 @@ def test_the_program_builds_and_searches(tmp_path: Path) -> None:
 
 
 def test_the_headers_it_names_exist() -> None:
-    named = re.findall(r"`(\w+\.hpp)`", DOCUMENT)
-    headers = {path.name for path in (ROOT / "csrc" / "include" / "efficient_nas").glob("*.hpp")}
+    named = re.findall(r"`([\w/]+\.hpp)`", DOCUMENT)
+    folder = ROOT / "csrc" / "include" / "efficient_nas"
+    headers = {path.relative_to(folder).as_posix() for path in folder.rglob("*.hpp")}
     assert len(named) > 30
     assert set(named) <= headers

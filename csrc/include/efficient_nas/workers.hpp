@@ -17,6 +17,12 @@
 
 namespace efficient_nas {
 
+// What each thread writes, in cache lines of its own: threads that write into one line wait for each other.
+template <typename T>
+struct alignas(64) PerThread {
+    T value;
+};
+
 class Workers {
   public:
     explicit Workers(std::size_t threads) : errors_(threads) {

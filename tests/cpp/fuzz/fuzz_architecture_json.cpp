@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "efficient_nas/architecture_json.hpp"
+#include "efficient_nas/graph/architecture_json.hpp"
 #include "fuzz_checks.hpp"
 
 using namespace efficient_nas;

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "efficient_nas/darts_notation.hpp"
-#include "efficient_nas/nasbench201_notation.hpp"
-#include "efficient_nas/space_notation.hpp"
+#include "efficient_nas/space/darts_notation.hpp"
+#include "efficient_nas/space/nasbench201_notation.hpp"
+#include "efficient_nas/space/space_notation.hpp"
 #include "fuzz_checks.hpp"
 
 using namespace efficient_nas;

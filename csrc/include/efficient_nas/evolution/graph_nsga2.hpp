@@ -1,0 +1,171 @@
+// NSGA-II over architectures themselves instead of genotypes (Deb, Pratap, Agarwal and Meyarivan 2002), as
+// ask and tell.
+//
+// Parents win binary tournaments. Half of the children are spliced from two parents where these have tensors
+// to be spliced at (graph_crossover.hpp), half of those and all others are mutated (graph_mutation.hpp).
+// Departure from the paper: an architecture, by its canonical bytes, is evaluated once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "efficient_nas/evolution/population.hpp"
+#include "efficient_nas/graph/canonical_architecture.hpp"
+#include "efficient_nas/graph/graph_crossover.hpp"
+#include "efficient_nas/graph/graph_mutation.hpp"
+#include "efficient_nas/key_set.hpp"
+
+namespace efficient_nas {
+
+class GraphNsga2 {
+  public:
+    GraphNsga2(const std::vector<Graph>& initial, std::size_t population_size, std::uint64_t seed,
+               std::vector<MutationKind> kinds, const GraphLimits& limits)
+        : population_size_(population_size),
+          seed_(seed),
+          kinds_(std::move(kinds)),
+          max_nodes_(limits.max_nodes),
+          mutator_(limits) {
+        if (population_size < 2 || population_size > kMostMembers)
+            fail("population_size must be between 2 and 2^31 - 1, got " + std::to_string(population_size));
+        if (initial.empty()) fail("initial must hold at least one architecture");
+        if (kinds_.empty()) fail("kinds must not be empty");
+        for (const Graph& graph : initial) {
+            check_compatible("ArchitectureNSGA2: initial", initial.front(), graph);
+            initial_.push_back(normal_form(graph).graph());
+        }
+    }
+
+    // Asks for architectures to be evaluated and returns how many there are; the same ones until they are
+    // told. First the distinct initial ones, and mutants of them until there are population_size; then n
+    // children, or fewer when hardly anything new is found.
+    std::size_t ask(std::size_t n) {
+        if (!asked_.empty()) return asked_.size();
+        if (population_.size() == 0) {
+            for (const Graph& graph : initial_) keep_if_new(graph);
+            n = population_size_;
+        }
+        constexpr std::size_t kTries = 20;  // for each child wanted, before nothing new is left
+        for (std::size_t tries = 0; tries < kTries * n && asked_.size() < n; ++tries) {
+            std::optional<Graph> child = breed();
+            if (child) keep_if_new(std::move(*child));
+        }
+        return asked_.size();
+    }
+
+    // What was asked for, in normal form.
+    const std::vector<Graph>& asked() const { return asked_; }
+
+    // values [n, m] of what was asked for, minimised; a row with a NaN has failed.
+    void tell(const double* values, std::size_t n, std::size_t m) {
+        if (n == 0 || n != asked_.size())
+            fail("tell: values must have one row for each architecture asked for (" +
+                 std::to_string(asked_.size()) + "), got " + std::to_string(n));
+        if (m == 0) fail("tell: values must have at least one column");
+        if (population_.size() == 0) population_ = Population(kIndexBytes, m);
+        if (m != population_.num_objectives())
+            fail("tell: values must have " + std::to_string(population_.num_objectives()) +
+                 " columns as before, got " + std::to_string(m));
+        std::vector<std::uint8_t> rows(n * kIndexBytes);
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto index = static_cast<std::uint32_t>(graphs_.size());
+            std::memcpy(rows.data() + i * kIndexBytes, &index, kIndexBytes);
+            graphs_.push_back(std::make_unique<const Graph>(std::move(asked_[i])));
+        }
+        asked_.clear();
+        population_.append({n, rows.data(), values}, 0);
+        population_.select(population_size_);
+        forget_the_dead();
+    }
+
+    std::size_t size() const { return population_.size(); }
+    std::size_t num_objectives() const { return population_.num_objectives(); }
+    // Of the members from best to worst: how many were evaluated before it, and its values.
+    std::uint32_t member(std::size_t i) const {
+        std::uint32_t index = 0;
+        std::memcpy(&index, population_.genotype(i), kIndexBytes);
+        return index;
+    }
+    const std::vector<double>& values() const { return population_.values(); }
+
+  private:
+    static constexpr std::size_t kIndexBytes = sizeof(std::uint32_t);
+
+    [[noreturn]] static void fail(const std::string& message) {
+        throw std::invalid_argument("ArchitectureNSGA2: " + message);
+    }
+
+    void keep_if_new(Graph graph) {
+        if (graphs_.size() + asked_.size() >= UINT32_MAX) fail("more than 2^32 - 2 architectures");
+        if (known_.insert(canonical_bytes(graph, CanonicalKind::kGraph))) asked_.push_back(std::move(graph));
+    }
+
+    // A child in normal form whose output is not always zero; none if its parents allow none.
+    std::optional<Graph> breed() {
+        RandomStream random(seed_, streams_++);
+        const Graph& parent = select_parent(random);
+        std::optional<Graph> spliced;
+        if (random.below(2) == 0) {
+            const Graph& other = select_parent(random);
+            const bool alive = !parent.is_zero(parent.output()) && !other.is_zero(other.output());
+            if (alive && crossover_.cross(parent, other, random, parts_, max_nodes_))
+                spliced = parts_.graph();
+            if (spliced && random.below(2) == 0) return spliced;
+        }
+        std::optional<Graph> child;
+        mutator_.mutate(spliced ? *spliced : parent, kinds_, random, parts_, [&](const GraphParts& parts) {
+            child = parts.graph();
+            if (child->is_zero(child->output())) child.reset();
+            return child.has_value();
+        });
+        if (child && !in_normal_form(*child)) child = normal_form(*child).graph();
+        return child;
+    }
+
+    // The better of two members drawn with replacement; before the first `tell`, any initial architecture.
+    const Graph& select_parent(RandomStream& random) {
+        if (population_.size() == 0) return initial_[random.below(initial_.size())];
+        const std::size_t a = random.below(size()), b = random.below(size());
+        return *graphs_[member(population_.better(b, a) ? b : a)];
+    }
+
+    // Frees the graphs of those that did not survive: nothing is bred from them any more.
+    void forget_the_dead() {
+        std::vector<std::uint32_t> survivors(size());
+        for (std::size_t i = 0; i < size(); ++i) survivors[i] = member(i);
+        std::sort(survivors.begin(), survivors.end());
+        for (const std::uint32_t index : living_)
+            if (!std::binary_search(survivors.begin(), survivors.end(), index)) graphs_[index].reset();
+        for (std::size_t index = first_unseen_; index < graphs_.size(); ++index)
+            if (!std::binary_search(survivors.begin(), survivors.end(), static_cast<std::uint32_t>(index)))
+                graphs_[index].reset();
+        first_unseen_ = graphs_.size();
+        living_ = std::move(survivors);
+    }
+
+    const std::size_t population_size_;
+    const std::uint64_t seed_;
+    const std::vector<MutationKind> kinds_;
+    const std::size_t max_nodes_;
+    std::vector<Graph> initial_;
+    std::uint64_t streams_ = 0;  // of draws that were used, one for each child
+    GraphMutator mutator_;
+    GraphCrossover crossover_;
+    GraphParts parts_;
+    KeySet known_;  // canonical bytes of everything asked for
+    std::vector<Graph> asked_;
+    Population population_{kIndexBytes, 0};             // a genotype is an index into graphs_
+    std::vector<std::unique_ptr<const Graph>> graphs_;  // by evaluation; null once it does not survive
+    std::vector<std::uint32_t> living_;                 // ascending, as of the last `tell`
+    std::size_t first_unseen_ = 0;
+};
+
+}  // namespace efficient_nas
