@@ -46,7 +46,7 @@ def test_an_inner_layer_is_a_grid_of_half_the_size_without_what_is_there(
 
 @pytest.mark.parametrize(("objectives", "partitions"), [(2, 10), (3, 12), (4, 5), (6, 3)])
 def test_equals_pymoo(objectives: int, partitions: int) -> None:
-    ref_dirs = pytest.importorskip("pymoo.util.ref_dirs", reason="pymoo is part of the `bench` extra")
+    ref_dirs = pytest.importorskip("pymoo.util.ref_dirs", reason="pymoo is part of the `test` extra")
     theirs = ref_dirs.get_reference_directions("das-dennis", objectives, n_partitions=partitions)
     ours = reference_directions(objectives, partitions)
     np.testing.assert_allclose(ours, theirs[np.lexsort(theirs.round(9).T[::-1])], atol=1e-15)

@@ -33,7 +33,7 @@ class PymooSelection:
     """pymoo's survival with the interface of ours."""
 
     def __init__(self, directions: np.ndarray) -> None:
-        nsga3 = pytest.importorskip("pymoo.algorithms.moo.nsga3", reason="pymoo is part of the `bench` extra")
+        nsga3 = pytest.importorskip("pymoo.algorithms.moo.nsga3", reason="pymoo is part of the `test` extra")
         self.survival = nsga3.ReferenceDirectionSurvival(directions)
 
     def select(self, values: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -65,9 +65,9 @@ def test_the_first_front_alone_is_that_of_the_sort(m: int, kind: str) -> None:
 @pytest.mark.parametrize("m", [2, 3, 4, 5])
 @pytest.mark.parametrize("levels", [3, 60, 10**6])
 def test_fronts_equal_moocore_and_pymoo(m: int, levels: int) -> None:
-    moocore = pytest.importorskip("moocore", reason="moocore is part of the `bench` extra")
+    moocore = pytest.importorskip("moocore", reason="moocore is part of the `test` extra")
     pymoo = pytest.importorskip(
-        "pymoo.util.nds.fast_non_dominated_sort", reason="pymoo is part of the `bench` extra"
+        "pymoo.util.nds.fast_non_dominated_sort", reason="pymoo is part of the `test` extra"
     )
     values = grid(5000, m, levels, seed=levels)
     fronts = pareto.nondominated_sort(values)
@@ -127,7 +127,7 @@ def test_crowding_equals_the_definition_and_pymoo(m: int) -> None:
     distance = pareto.crowding_distance(values)
     np.testing.assert_allclose(distance, reference.crowding_distance(values), rtol=1e-12)
     crowding = pytest.importorskip(
-        "pymoo.operators.survival.rank_and_crowding.metrics", reason="pymoo is part of the `bench` extra"
+        "pymoo.operators.survival.rank_and_crowding.metrics", reason="pymoo is part of the `test` extra"
     )
     # pymoo divides by the number of objectives.
     np.testing.assert_allclose(distance / m, crowding.calc_crowding_distance(values), rtol=1e-12)

@@ -73,7 +73,7 @@ def test_equals_inclusion_exclusion(m: int) -> None:
 @pytest.mark.parametrize(("n", "m"), [(500, 1), (500, 2), (500, 3), (500, 4), (200, 5), (60, 6), (30, 7)])
 @pytest.mark.parametrize("kind", ["cube", "sphere", "grid"])
 def test_equals_moocore(n: int, m: int, kind: str) -> None:
-    moocore = pytest.importorskip("moocore", reason="moocore is part of the `bench` extra")
+    moocore = pytest.importorskip("moocore", reason="moocore is part of the `test` extra")
     values = np.random.default_rng(n).random((n, m))
     if kind == "sphere":
         values = 1.0 - values / np.linalg.norm(values, axis=1, keepdims=True)
