@@ -105,7 +105,8 @@ class GraphNsga2 {
 
     void keep_if_new(Graph graph) {
         if (graphs_.size() + asked_.size() >= UINT32_MAX) fail("more than 2^32 - 2 architectures");
-        if (known_.insert(canonical_bytes(graph, CanonicalKind::kGraph))) asked_.push_back(std::move(graph));
+        writer_.write(graph, CanonicalKind::kGraph, bytes_);
+        if (known_.insert(bytes_)) asked_.push_back(std::move(graph));
     }
 
     // A child in normal form whose output is not always zero; none if its parents allow none.
@@ -160,7 +161,9 @@ class GraphNsga2 {
     GraphMutator mutator_;
     GraphCrossover crossover_;
     GraphParts parts_;
-    KeySet known_;  // canonical bytes of everything asked for
+    CanonicalWriter writer_;
+    std::vector<std::uint8_t> bytes_;  // what was written last
+    KeySet known_;                     // canonical bytes of everything asked for
     std::vector<Graph> asked_;
     Population population_{kIndexBytes, 0};             // a genotype is an index into graphs_
     std::vector<std::unique_ptr<const Graph>> graphs_;  // by evaluation; null once it does not survive
