@@ -27,6 +27,8 @@ struct Connection {
 
 class Graph {
   public:
+    using Index = std::uint32_t;  // of a node: half the memory of a size_t
+
     Graph(std::vector<Node> nodes, std::vector<Connection> connections, const Shape& input_shape)
         : nodes_(std::move(nodes)), connections_(std::move(connections)), input_shape_(input_shape) {
         check_nodes();
@@ -44,20 +46,25 @@ class Graph {
     const Shape& input_shape() const { return input_shape_; }
 
     // Sources of the connections into a node, in the order of its connections; repeated ones repeat.
-    std::span<const std::size_t> inputs(std::size_t node) const {
-        const std::size_t* first = indices_.data() + node;
-        return {indices_.data() + first[0], first[1] - first[0]};
+    std::span<const Index> inputs(std::size_t node) const {
+        const Index* first = indices_.data() + node;
+        return {indices_.data() + first[0], indices_.data() + first[1]};
     }
 
     // Targets of the connections out of a node, in their order; repeated ones repeat.
-    std::span<const std::size_t> targets(std::size_t node) const {
-        const std::size_t* first = indices_.data() + size() + 1 + node;
-        return {indices_.data() + first[0], first[1] - first[0]};
+    std::span<const Index> targets(std::size_t node) const {
+        const Index* first = indices_.data() + size() + 1 + node;
+        return {indices_.data() + first[0], indices_.data() + first[1]};
     }
 
     // What the node receives: the shape of each input, or for concat their concatenation.
-    const Shape& received(std::size_t node) const { return shapes_[2 * node]; }
-    const Shape& shape(std::size_t node) const { return shapes_[2 * node + 1]; }
+    Shape received(std::size_t node) const {
+        if (node == input_) return input_shape_;
+        const Shape& first = shape(inputs(node)[0]);
+        const bool concat = nodes_[node].operation == Operation::kConcat;
+        return {concat ? nodes_[node].output_channels : first.channels, first.height, first.width};
+    }
+    const Shape& shape(std::size_t node) const { return shapes_[node]; }
     // Throws std::invalid_argument if one does not fit into 64 bits.
     NodeCost cost(std::size_t node) const {
         try {
@@ -68,9 +75,9 @@ class Graph {
     }
 
     // Smallest index first among the ready nodes.
-    std::span<const std::size_t> topological_order() const { return {orders(), size()}; }
+    std::span<const Index> topological_order() const { return {orders(), size()}; }
     // The same over alive nodes alone: the order in which an executor runs them.
-    std::span<const std::size_t> execution_order() const { return {orders() + size(), num_alive_}; }
+    std::span<const Index> execution_order() const { return {orders() + size(), num_alive_}; }
 
     // The value of a zero node is known to be zero: `none`, or an operation that receives only zeros.
     bool is_zero(std::size_t node) const { return flags_[node] & kZero; }
@@ -82,6 +89,7 @@ class Graph {
 
   private:
     static constexpr std::uint8_t kZero = 1, kAlive = 2;
+    static constexpr std::size_t kMostParts = std::size_t{1} << 29;  // indices_ holds 4 nodes + 2 connections
 
     [[noreturn]] static void fail(const std::string& message) {
         throw std::invalid_argument("Architecture: " + message);
@@ -92,6 +100,10 @@ class Graph {
     }
 
     void check_nodes() {
+        if (nodes_.size() > kMostParts || connections_.size() > kMostParts)
+            fail("at most " + std::to_string(kMostParts) +
+                 " nodes and as many connections are allowed, got " + std::to_string(nodes_.size()) +
+                 " and " + std::to_string(connections_.size()));
         std::size_t inputs = 0, outputs = 0;
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
             try {
@@ -132,14 +144,15 @@ class Graph {
     // Fills indices_: where the sources of each node start and end, the same for the targets, sources,
     // targets; room for the two orders follows.
     void collect_neighbours() {
-        std::size_t* first_source = indices_.data();
-        std::size_t* first_target = first_source + size() + 1;
+        Index* first_source = indices_.data();
+        Index* first_target = first_source + size() + 1;
         // Counted one place further, so that the places where a list starts can serve to fill it.
         for (const Connection& connection : connections_) {
             ++first_source[connection.to];
             ++first_target[connection.from];
         }
-        std::size_t source = 2 * (size() + 1), target = source + connections_.size();
+        auto source = static_cast<Index>(2 * (size() + 1));
+        auto target = static_cast<Index>(source + connections_.size());
         for (std::size_t i = 0; i < size(); ++i) {
             if (i != input_ && first_source[i] == 0)
                 fail(label(i) + " receives nothing; only the input node may be a source");
@@ -150,19 +163,19 @@ class Graph {
         first_target[size()] = target;
         for (std::size_t i = connections_.size(); i-- > 0;) {
             const auto [from, to] = connections_[i];
-            indices_[--first_source[to]] = static_cast<std::size_t>(from);
-            indices_[--first_target[from]] = static_cast<std::size_t>(to);
+            indices_[--first_source[to]] = static_cast<Index>(from);
+            indices_[--first_target[from]] = static_cast<Index>(to);
         }
     }
 
-    const std::size_t* orders() const { return indices_.data() + 2 * (size() + 1) + 2 * connections_.size(); }
-    std::size_t* orders() { return const_cast<std::size_t*>(std::as_const(*this).orders()); }
+    const Index* orders() const { return indices_.data() + 2 * (size() + 1) + 2 * connections_.size(); }
+    Index* orders() { return const_cast<Index*>(std::as_const(*this).orders()); }
 
     void find_topological_order() {
         const bool forward = std::all_of(connections_.begin(), connections_.end(),
                                          [](const Connection& c) { return c.from < c.to; });
         if (forward) {
-            std::iota(orders(), orders() + size(), std::size_t{0});
+            std::iota(orders(), orders() + size(), Index{0});
             return;
         }
         const auto everything = [](std::size_t) { return true; };
@@ -173,19 +186,19 @@ class Graph {
     // Writes the nodes that are selected in topological order, smallest index first among the ready ones; how
     // many there are. Nodes of a cycle are never ready.
     template <class Selected>
-    std::size_t order_by_index(const Selected& selected, std::size_t* order) const {
+    std::size_t order_by_index(const Selected& selected, Index* order) const {
         std::vector<std::size_t> missing(size(), 0);
-        std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
-        for (std::size_t node = 0; node < size(); ++node) {
+        std::priority_queue<Index, std::vector<Index>, std::greater<>> ready;
+        for (Index node = 0; node < size(); ++node) {
             if (!selected(node)) continue;
             for (const std::size_t source : inputs(node)) missing[node] += selected(source);
             if (missing[node] == 0) ready.push(node);
         }
         std::size_t count = 0;
         while (!ready.empty()) {
-            const std::size_t node = order[count++] = ready.top();
+            const Index node = order[count++] = ready.top();
             ready.pop();
-            for (const std::size_t target : targets(node))
+            for (const Index target : targets(node))
                 if (selected(target) && --missing[target] == 0) ready.push(target);
         }
         return count;
@@ -214,11 +227,9 @@ class Graph {
     }
 
     void infer_shapes() {
-        shapes_.resize(2 * size());
-        for (const std::size_t node : topological_order()) {
-            shapes_[2 * node] = node == input_ ? input_shape_ : receive(node);
-            shapes_[2 * node + 1] = output_shape(nodes_[node], shapes_[2 * node]);
-        }
+        shapes_.resize(size());
+        for (const std::size_t node : topological_order())
+            shapes_[node] = output_shape(nodes_[node], node == input_ ? input_shape_ : receive(node));
     }
 
     Shape receive(std::size_t node) const {
@@ -283,8 +294,8 @@ class Graph {
     Shape input_shape_;
     std::size_t input_ = 0, output_ = 0, num_alive_ = 0;
     // Everything of one kind lies in one piece: graphs are made by the million.
-    std::vector<std::size_t> indices_;
-    std::vector<Shape> shapes_;  // by node: received, made
+    std::vector<Index> indices_;
+    std::vector<Shape> shapes_;  // made, by node
     std::vector<std::uint8_t> flags_;
 };
 

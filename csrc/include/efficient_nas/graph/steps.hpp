@@ -30,6 +30,7 @@ inline std::int64_t tensor_bytes(const Shape& shape) {
 
 // Convolutions and pools are padded such that a side shrinks to ceil(side / stride).
 inline Shape strided(const Shape& in, std::int64_t channels, std::int64_t stride) {
+    if (stride == 1) return {channels, in.height, in.width};  // no division: most have no stride
     return {channels, (in.height + stride - 1) / stride, (in.width + stride - 1) / stride};
 }
 
