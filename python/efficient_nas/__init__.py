@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from efficient_nas import export as export
     from efficient_nas import graph as graph
     from efficient_nas import objectives as objectives
+    from efficient_nas import ops as ops
     from efficient_nas import pareto as pareto
     from efficient_nas import progressive as progressive
     from efficient_nas import reports as reports
@@ -38,6 +39,7 @@ _ROOMS = (
     "export",
     "graph",
     "objectives",
+    "ops",
     "pareto",
     "progressive",
     "reports",

@@ -1,0 +1,158 @@
+"""The definition of the mixed operation in plain PyTorch; every other implementation is held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from efficient_nas.ops.arguments import check_mixed_op
+from efficient_nas.ops.mixed_spec import MixedOpSpec
+from efficient_nas.ops.spec import OpSpec
+
+
+def mixed_op(
+    x: Tensor,
+    alpha: Tensor,
+    parameters: Sequence[Tensor],
+    spec: MixedOpSpec,
+    *,
+    training: bool = True,
+    running: Sequence[Tensor] | None = None,
+    stride: int = 1,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    skip_zero: bool = False,
+) -> Tensor:
+    """y = sum_k alpha[k] * op_k(x), [N, C_out, ceil(H / stride), ceil(W / stride)], in the dtype of x.
+
+    x [N, C, H, W], floating. alpha [K]: the final weights (after softmax, Gumbel, ...), any floating dtype.
+    parameters: in the order and shapes of `spec.parameter_names(stride)` and `spec.parameter_shapes`; C_out
+    is what they show. Autograd gives gradients for x, alpha and every parameter.
+    running: buffers in the order of `spec.buffer_names(stride)`. In training, norms use the statistics of the
+    batch and update the buffers in place as BatchNorm2d does, by `momentum`, with the unbiased variance; in
+    evaluation they use the buffers. None: nothing to update; norms without running statistics
+    (track_running_stats=False) use the batch's in evaluation as well, so pass training=True for them.
+    skip_zero: candidates whose weight is exactly 0 are not run. Their running statistics stay, their
+    parameters and their entry of alpha get a gradient of zero, and a NaN inside them is not seen. Otherwise
+    NaN and infinity propagate as in PyTorch, through `none` as well, which is 0 * x.
+
+    The steps of every candidate and where they come from: docs/design/mixed-op.md. TypeError or ValueError
+    for arguments that do not fit together; one value per channel in training is PyTorch's own ValueError.
+    """
+    output_channels = check_mixed_op(
+        "mixed_op", x, alpha, parameters, spec, training, running, stride, eps, momentum, skip_zero
+    )
+    mixed_channels = x.shape[1] // spec.channel_divisor
+    source = x[:, :mixed_channels]
+    named = dict(zip(spec.parameter_names(stride), parameters, strict=True))
+    if running is not None:
+        named |= dict(zip(spec.buffer_names(stride), running, strict=True))
+
+    height, width = (-(-side // stride) for side in x.shape[2:])
+    y = x.new_zeros(len(x), output_channels // spec.channel_divisor, height, width)
+    skipped = (alpha.detach() == 0).tolist() if skip_zero else [False] * len(spec.candidates)
+    for k, candidate in enumerate(spec.candidates):
+        prefix = f"{k}."
+        tensors = {
+            name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)
+        }
+        if skipped[k]:
+            # A sum over nothing: exactly 0 whatever the tensor holds, and its gradient is zeros, not None.
+            y = y + sum(tensor[:0].sum() for tensor in (alpha, x, *tensors.values()))
+        else:
+            layers = _Layers(tensors, training, eps, momentum)
+            y = y + alpha[k] * _run(candidate, source, layers, stride)
+    return y if spec.channel_divisor == 1 else _join(y, x[:, mixed_channels:], spec.channel_divisor, stride)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """The layers of one candidate by name."""
+
+    tensors: dict[str, Tensor]
+    training: bool
+    eps: float
+    momentum: float
+
+    def convolution(self, x: Tensor, name: str, stride: int = 1, dilation: int = 1) -> Tensor:
+        """Padded so that it keeps the size at stride 1; dense or depthwise as the weight's shape says."""
+        weight = self.tensors[f"{name}.weight"]
+        return functional.conv2d(
+            x,
+            weight,
+            self.tensors.get(f"{name}.bias"),
+            stride,
+            padding=dilation * (weight.shape[-1] - 1) // 2,
+            dilation=dilation,
+            groups=x.shape[1] // weight.shape[1],
+        )
+
+    def norm(self, x: Tensor, name: str) -> Tensor:
+        return functional.batch_norm(
+            x,
+            self.tensors.get(f"{name}.running_mean"),
+            self.tensors.get(f"{name}.running_var"),
+            self.tensors.get(f"{name}.weight"),
+            self.tensors.get(f"{name}.bias"),
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+
+def _run(op: OpSpec, x: Tensor, layers: _Layers, stride: int) -> Tensor:
+    if op.operation == "none":
+        return x[:, :, ::stride, ::stride] * 0
+    if op.operation == "skip_connect":
+        return x if stride == 1 else _factorized_reduce(x, layers)
+    if op.operation in {"max_pool", "avg_pool"}:
+        return _pool(op, x, layers, stride)
+    if op.operation == "nor_conv":
+        return layers.norm(layers.convolution(torch.relu(x), "conv", stride), "norm")
+    if op.operation == "sep_conv":
+        x = layers.convolution(torch.relu(x), "depthwise1", stride)
+        x = layers.norm(layers.convolution(x, "pointwise1"), "norm1")
+        x = layers.convolution(torch.relu(x), "depthwise2")
+        return layers.norm(layers.convolution(x, "pointwise2"), "norm2")
+    if op.operation == "dil_conv":
+        x = layers.convolution(torch.relu(x), "depthwise", stride, op.dilation or 1)
+        return layers.norm(layers.convolution(x, "pointwise"), "norm")
+    return _mbconv(op, x, layers, stride)
+
+
+def _factorized_reduce(x: Tensor, layers: _Layers) -> Tensor:
+    """Two halves of the channels, from the even and from the odd pixels; zeros beyond sides that are odd."""
+    x = torch.relu(x)
+    x = functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
+    halves = [layers.convolution(x, "even", 2), layers.convolution(x[:, :, 1:, 1:], "odd", 2)]
+    return layers.norm(torch.cat(halves, dim=1), "norm")
+
+
+def _pool(op: OpSpec, x: Tensor, layers: _Layers, stride: int) -> Tensor:
+    size = op.kernel_size or 1
+    if op.operation == "max_pool":
+        x = functional.max_pool2d(x, size, stride, padding=size // 2)
+    else:
+        x = functional.avg_pool2d(x, size, stride, padding=size // 2, count_include_pad=False)
+    return x if op.norm == "none" else layers.norm(x, "norm")
+
+
+def _mbconv(op: OpSpec, x: Tensor, layers: _Layers, stride: int) -> Tensor:
+    y = x
+    if op.expansion != 1:
+        y = functional.relu6(layers.norm(layers.convolution(y, "expand"), "expand_norm"))
+    y = functional.relu6(layers.norm(layers.convolution(y, "depthwise", stride), "depthwise_norm"))
+    y = layers.norm(layers.convolution(y, "project"), "project_norm")
+    return y + x if stride == 1 and y.shape == x.shape else y
+
+
+def _join(mixed: Tensor, bypassed: Tensor, groups: int, stride: int) -> Tensor:
+    """All channels again, shuffled: the first of every one of `groups` groups, the second of each, ..."""
+    if stride == 2:
+        bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
+    y = torch.cat([mixed, bypassed], dim=1)
+    return y.reshape(len(y), groups, -1, *y.shape[2:]).transpose(1, 2).flatten(1, 2)
