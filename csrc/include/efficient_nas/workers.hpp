@@ -12,6 +12,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -25,22 +26,19 @@ struct alignas(64) PerThread {
 
 class Workers {
   public:
-    explicit Workers(std::size_t threads) : errors_(threads) {
-        if (threads < 1 || threads > kMostThreads)
-            throw std::invalid_argument("threads must be between 1 and " + std::to_string(kMostThreads) +
-                                        ", got " + std::to_string(threads));
-        for (std::size_t thread = 1; thread < threads; ++thread)
-            threads_.emplace_back([this, thread] { serve(thread); });
+    explicit Workers(std::size_t threads) : errors_(checked(threads)) {
+        try {
+            for (std::size_t thread = 1; thread < threads; ++thread)
+                threads_.emplace_back([this, thread] { serve(thread); });
+        } catch (const std::system_error&) {
+            const std::size_t started = threads_.size() + 1;
+            end();
+            throw std::runtime_error("threads: the system allows " + std::to_string(started) + " now, not " +
+                                     std::to_string(threads));
+        }
     }
 
-    ~Workers() {
-        {
-            const std::lock_guard lock(mutex_);
-            ended_ = true;
-        }
-        wake_.notify_all();
-        for (std::thread& thread : threads_) thread.join();
-    }
+    ~Workers() { end(); }
 
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
@@ -64,6 +62,22 @@ class Workers {
 
   private:
     static constexpr std::size_t kMostThreads = 1024;
+
+    static std::size_t checked(std::size_t threads) {
+        if (threads < 1 || threads > kMostThreads)
+            throw std::invalid_argument("threads must be between 1 and " + std::to_string(kMostThreads) +
+                                        ", got " + std::to_string(threads));
+        return threads;
+    }
+
+    void end() {
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+        }
+        wake_.notify_all();
+        for (std::thread& thread : threads_) thread.join();
+    }
 
     void share(const std::function<void(std::size_t)>& run) {
         {

@@ -48,7 +48,7 @@ class Islands : public Evolution {
         if (initial) n = islands_.size() * population_size_;
         for (std::size_t i = 0; i < islands_.size(); ++i) {
             const std::size_t end = n * (i + 1) / islands_.size();
-            if (!initial) {
+            if (islands_[i].size() > 0) {  // else the first batch, or a space with too few architectures
                 PairBreeder pairs(space_, islands_[i]);
                 gather_new(end, workers, pairs);
             }
