@@ -160,9 +160,9 @@ nb::tuple history(Search& self, std::size_t n) {
 
 void export_evolution(nb::module_& module) {
     nb::class_<Search>(module, "Evolution", "An evolution as ask and tell; see efficient_nas.evolution.")
-        .def("ask", &ask, nb::arg("n"), nb::arg("threads"))
+        .def("ask", &ask, nb::arg("n").none(), nb::arg("threads"))
         .def("tell", &tell, nb::arg("values").noconvert(), nb::arg("threads"))
-        .def("run", &run, nb::arg("fitness"), nb::arg("signs"), nb::arg("batches"), nb::arg("n"),
+        .def("run", &run, nb::arg("fitness"), nb::arg("signs"), nb::arg("batches"), nb::arg("n").none(),
              nb::arg("threads"))
         .def("population", &population)
         .def("history", &history, nb::arg("n"))
@@ -175,7 +175,7 @@ void export_evolution(nb::module_& module) {
                 space, count_argument("NSGA2: population_size", population_size, 2),
                 seed_argument("NSGA2", seed), make_keys(keys, space.num_choices())));
         },
-        nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("keys"));
+        nb::arg("space"), nb::arg("population_size").none(), nb::arg("seed").none(), nb::arg("keys"));
     module.def(
         "nsga3",
         [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed,
@@ -186,8 +186,8 @@ void export_evolution(nb::module_& module) {
                 std::vector<double>(directions.data(), directions.data() + directions.size()),
                 directions.shape(1), make_keys(keys, space.num_choices())));
         },
-        nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("directions").noconvert(),
-        nb::arg("keys"));
+        nb::arg("space"), nb::arg("population_size").none(), nb::arg("seed").none(),
+        nb::arg("directions").noconvert(), nb::arg("keys"));
     module.def(
         "random_search",
         [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle seed, nb::handle keys) {
@@ -195,7 +195,7 @@ void export_evolution(nb::module_& module) {
                 space, count_argument("RandomSearch: population_size", population_size, 2),
                 seed_argument("RandomSearch", seed), make_keys(keys, space.num_choices())));
         },
-        nb::arg("space"), nb::arg("population_size"), nb::arg("seed"), nb::arg("keys"));
+        nb::arg("space"), nb::arg("population_size").none(), nb::arg("seed").none(), nb::arg("keys"));
     module.def(
         "islands",
         [](const nas::SpaceSpec& space, nb::handle islands, nb::handle population_size,
@@ -207,8 +207,9 @@ void export_evolution(nb::module_& module) {
                 count_argument("Islands: migrants", migrants, 0), seed_argument("Islands", seed),
                 make_keys(keys, space.num_choices())));
         },
-        nb::arg("space"), nb::arg("islands"), nb::arg("population_size"), nb::arg("migration_interval"),
-        nb::arg("migrants"), nb::arg("seed"), nb::arg("keys"));
+        nb::arg("space"), nb::arg("islands").none(), nb::arg("population_size").none(),
+        nb::arg("migration_interval").none(), nb::arg("migrants").none(), nb::arg("seed").none(),
+        nb::arg("keys"));
     module.def(
         "local_search",
         [](const nas::SpaceSpec& space, nb::handle initial_size, nb::handle seed, nb::handle keys) {
@@ -216,7 +217,7 @@ void export_evolution(nb::module_& module) {
                 space, count_argument("LocalSearch: initial_size", initial_size, 1),
                 seed_argument("LocalSearch", seed), make_keys(keys, space.num_choices())));
         },
-        nb::arg("space"), nb::arg("initial_size"), nb::arg("seed"), nb::arg("keys"));
+        nb::arg("space"), nb::arg("initial_size").none(), nb::arg("seed").none(), nb::arg("keys"));
     module.def(
         "regularized_evolution",
         [](const nas::SpaceSpec& space, nb::handle population_size, nb::handle sample_size, nb::handle seed) {
@@ -225,5 +226,6 @@ void export_evolution(nb::module_& module) {
                 count_argument("RegularizedEvolution: sample_size", sample_size, 1),
                 seed_argument("RegularizedEvolution", seed)));
         },
-        nb::arg("space"), nb::arg("population_size"), nb::arg("sample_size"), nb::arg("seed"));
+        nb::arg("space"), nb::arg("population_size").none(), nb::arg("sample_size").none(),
+        nb::arg("seed").none());
 }

@@ -47,7 +47,7 @@ void export_fitness(nb::module_& module) {
     nb::class_<nas::Fitness>(module, "Fitness", "Objectives that are evaluated without leaving native code.")
         .def_prop_ro("num_objectives", &nas::Fitness::num_objectives)
         .def("check", &nas::Fitness::check, nb::arg("space"))
-        .def("evaluate", &evaluate, nb::arg("space"), nb::arg("genotypes"),
+        .def("evaluate", &evaluate, nb::arg("space"), nb::arg("genotypes").none(),
              "Values of each row, float64 [n, m].");
     nb::class_<nas::AdditiveFitness, nas::Fitness>(module, "AdditiveFitness")
         .def(

@@ -77,9 +77,9 @@ CostArrays costs(const nas::CostTables& tables, nb::handle genotypes) {
 
 void export_forms(nb::module_& module) {
     nb::class_<nas::CanonicalForm>(module, "CanonicalForm", "What counts as the same architecture.")
-        .def("canonical_bytes", &canonical_bytes, nb::arg("genotypes"),
+        .def("canonical_bytes", &canonical_bytes, nb::arg("genotypes").none(),
              "For each row bytes that are equal exactly for equal architectures.")
-        .def("canonical_hash", &canonical_hash, nb::arg("genotypes"), "64 bits of each row's bytes.");
+        .def("canonical_hash", &canonical_hash, nb::arg("genotypes").none(), "64 bits of each row's bytes.");
     module.def(
         "genotype_form",
         [](std::size_t num_choices) -> std::shared_ptr<const nas::CanonicalForm> {
@@ -88,6 +88,6 @@ void export_forms(nb::module_& module) {
         nb::arg("num_choices"), "Every genotype is an architecture of its own.");
 
     nb::class_<nas::CostTables>(module, "CostTables", "Costs of a space's networks on one kind of image.")
-        .def("costs", &costs, nb::arg("genotypes"),
+        .def("costs", &costs, nb::arg("genotypes").none(),
              "macs, params and peak_activation_bytes of each row, each int64 [n].");
 }

@@ -49,15 +49,15 @@ void export_graph_nsga2(nb::module_& module) {
                             "NSGA-II over graphs as ask and tell; see evolution.ArchitectureNSGA2.")
         .def(nb::init<const std::vector<const nas::Graph*>&, nb::handle, nb::handle,
                       const std::vector<std::string>&, nb::handle, nb::handle>(),
-             nb::arg("initial"), nb::arg("population_size"), nb::arg("seed"), nb::arg("kinds"),
-             nb::arg("max_nodes"), nb::arg("max_channels"))
+             nb::arg("initial"), nb::arg("population_size").none(), nb::arg("seed").none(), nb::arg("kinds"),
+             nb::arg("max_nodes").none(), nb::arg("max_channels").none())
         .def(
             "ask",
             [](GraphSearch& self, nb::handle n) {
                 const std::size_t wanted = count_argument("ArchitectureNSGA2: batch", n, 1);
                 return self.use([wanted](nas::GraphNsga2& search) { return search.ask(wanted); });
             },
-            nb::arg("n"), "Makes children without any Python object and returns how many.")
+            nb::arg("n").none(), "Makes children without any Python object and returns how many.")
         .def("asked",
              [](GraphSearch& self) {
                  return self.use([](const nas::GraphNsga2& search) {

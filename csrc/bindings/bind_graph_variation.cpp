@@ -41,14 +41,15 @@ void export_graph_variation(nb::module_& module) {
             return names;
         },
         "Names of all kinds of mutations.");
-    module.def("mutate_graph", &mutate, nb::arg("parent"), nb::arg("kinds"), nb::arg("seed"),
+    module.def("mutate_graph", &mutate, nb::arg("parent"), nb::arg("kinds"), nb::arg("seed").none(),
                "Nodes, connections and origins of a mutant; None if no kind applies.");
     module.def(
         "draw_kind",
         [](nb::handle seed, std::size_t kinds) {
             return nas::RandomStream(seed_argument("mutate", seed), 0).below(kinds);
         },
-        nb::arg("seed"), nb::arg("kinds"), "Index of the kind that a mutation which `seed` decides is of.");
-    module.def("cross_graphs", &crossover, nb::arg("a"), nb::arg("b"), nb::arg("seed"),
+        nb::arg("seed").none(), nb::arg("kinds"),
+        "Index of the kind that a mutation which `seed` decides is of.");
+    module.def("cross_graphs", &crossover, nb::arg("a"), nb::arg("b"), nb::arg("seed").none(),
                "Nodes, connections and origins of a child.");
 }

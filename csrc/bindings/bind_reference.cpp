@@ -62,11 +62,12 @@ class ReferenceSelection {
 }  // namespace
 
 void export_reference(nb::module_& module) {
-    module.def("reference_directions", &reference_directions, nb::arg("objectives"), nb::arg("partitions"),
-               nb::arg("inner_partitions"), "Das-Dennis directions float64 [count, objectives].");
+    module.def("reference_directions", &reference_directions, nb::arg("objectives").none(),
+               nb::arg("partitions").none(), nb::arg("inner_partitions").none(),
+               "Das-Dennis directions float64 [count, objectives].");
     nb::class_<ReferenceSelection>(module, "ReferenceSelection",
                                    "See efficient_nas.evolution.ReferenceSelection.")
         .def(nb::init<const InputArray<double, 2>&>(), nb::arg("directions").noconvert())
-        .def("select", &ReferenceSelection::select, nb::arg("values").noconvert(), nb::arg("count"),
-             nb::arg("seed"));
+        .def("select", &ReferenceSelection::select, nb::arg("values").noconvert(), nb::arg("count").none(),
+             nb::arg("seed").none());
 }

@@ -28,7 +28,7 @@ from efficient_nas.evolution import (
     RegularizedEvolution,
     TableFitness,
 )
-from efficient_nas.spaces import Space
+from efficient_nas.spaces import Choice, Space
 
 
 def additive_fitness(space: Space, objectives: int, seed: int = 0) -> AdditiveFitness:
@@ -161,6 +161,25 @@ def test_ctrl_c_ends_a_native_search_and_keeps_what_was_evaluated() -> None:
         (lambda s: CostFitness(spaces_of.create("nasbench201"), []), ValueError, "needs a metric"),
         (lambda s: JoinedFitness(s, [lambda g: g]), TypeError, "parts must be Fitness objects"),
         (lambda s: JoinedFitness(s, []), ValueError, "needs a part"),
+        (lambda s: JoinedFitness(s, None), TypeError, "parts must be a sequence of Fitness .* got None"),
+        (
+            lambda s: CostFitness(spaces_of.create("nasbench201"), None),
+            TypeError,
+            "a sequence of names, got None",
+        ),
+        (lambda s: CostFitness(spaces_of.create("nasbench201"), [3]), TypeError, "must be names, got 3"),
+        (
+            lambda s: AdditiveFitness(
+                s, np.where(np.arange(3)[:, None, None] == 1, np.nan, np.zeros((3, 3, 1)))
+            ),
+            ValueError,
+            "amounts must be finite, got nan for option 0 of choice c1",
+        ),
+        (
+            lambda s: AdditiveFitness(s, np.full((3, 3, 2), np.inf)),
+            ValueError,
+            "amounts must be finite, got inf for option 0 of choice c0",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(
@@ -168,6 +187,13 @@ def test_wrong_arguments_are_named(
 ) -> None:
     with pytest.raises(error, match=message):
         make(plain_space(3, 3))
+
+
+def test_amounts_that_are_never_read_may_be_nan() -> None:
+    space = Space([Choice("a", [1, 2]), Choice("b", [1, 2, 3], role="width")]).restrict(max_width=2)
+    amounts = np.ones((2, 3, 1))
+    amounts[:, 2] = np.nan
+    np.testing.assert_array_equal(AdditiveFitness(space, amounts)(space.enumerate()), np.full((4, 1), 2.0))
 
 
 def test_a_fitness_of_another_space_is_refused() -> None:

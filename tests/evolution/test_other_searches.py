@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,9 @@ from evolution_problems import additive, plain_space, tangled_space
 
 from efficient_nas import pareto
 from efficient_nas import spaces as spaces_of
-from efficient_nas.evolution import NSGA2, Evolution, Islands, LocalSearch, RandomSearch, TableFitness
+from efficient_nas.evolution import NSGA2, NSGA3, Evolution, Islands, LocalSearch, RandomSearch, TableFitness
+from efficient_nas.pareto.arguments import Maximize
+from efficient_nas.spaces import Space
 
 
 def test_random_search_keeps_the_best_of_what_it_saw() -> None:
@@ -119,11 +126,98 @@ def test_before_anything_was_told_a_result_is_empty() -> None:
     assert len(result.history.genotypes) == 0 and len(result.archive.genotypes) == 0
 
 
+@pytest.mark.parametrize("maximize", [None, True, [True, False]])
+def test_nothing_told_is_an_empty_result_whatever_is_maximised(maximize: Maximize) -> None:
+    result = NSGA2(plain_space(3, 3), 4, 0, maximize=maximize).result()
+    assert len(result.values) == 0 and result.hypervolume([1.0, 1.0]).shape == (0,)
+
+
+def test_a_result_can_be_pickled_and_copied() -> None:
+    space = plain_space(5, 4)
+    result = NSGA2(space, 8, 0, maximize=[True, False]).evolve(additive(space, 2), 3)
+    for copied in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+        for name in ("population", "values", "fronts"):
+            np.testing.assert_array_equal(getattr(copied, name), getattr(result, name))
+        np.testing.assert_array_equal(copied.history.values, result.history.values)
+        np.testing.assert_array_equal(copied.archive.genotypes, result.archive.genotypes)
+        np.testing.assert_array_equal(copied.hypervolume([0, 9]), result.hypervolume([0, 9]))
+
+
+def test_what_is_maximised_is_copied() -> None:
+    space, maximize = plain_space(5, 4), [True, False]
+    search = NSGA2(space, 8, 0, maximize=maximize)
+    maximize[:] = [False, True]
+    expected = NSGA2(space, 8, 0, maximize=[True, False]).evolve(additive(space, 2), 3)
+    np.testing.assert_array_equal(search.evolve(additive(space, 2), 3).values, expected.values)
+
+
+@pytest.mark.parametrize("islands", [2, 5])
+def test_more_islands_than_architectures_end(islands: int) -> None:
+    space = plain_space(2, 2)
+    search = Islands(space, islands, 4, 0, migration_interval=1)
+    result = search.evolve(additive(space, 2), 3)
+    assert sorted(map(tuple, result.history.genotypes)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len(result.population) == 4 and len(search.ask()) == 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: NSGA2(s, 60, 2),
+        lambda s: RandomSearch(s, 60, 2),
+        lambda s: NSGA3(s, 60, 2, np.eye(2)),
+        lambda s: Islands(s, 3, 60, 2),
+        lambda s: LocalSearch(s, 2, initial_size=60),
+    ],
+)
+@pytest.mark.parametrize("space", [plain_space(1, 1), plain_space(1, 2), tangled_space()], ids=str)
+def test_populations_larger_than_the_space_find_all_of_it(
+    make: Callable[[Space], Evolution], space: Space
+) -> None:
+    search = make(space)
+    for _ in range(60):
+        genotypes = search.ask(7)
+        if len(genotypes) == 0:
+            break
+        objectives = 1 if isinstance(search, LocalSearch) else 2
+        search.tell(additive(space, objectives)(genotypes))
+    found = search.result().history.genotypes
+    assert len(np.unique(found, axis=0)) == len(found) == space.size
+
+
+@pytest.mark.parametrize(
+    ("reference", "error", "message"),
+    [
+        ([1.0], ValueError, r"reference must have shape \[2\].*got \[1\]"),
+        (1.0, ValueError, r"reference must have shape \[2\].*got \[\]"),
+        ([1.0, 2.0, 3.0], ValueError, r"got \[3\]"),
+        (["1", "2"], TypeError, "reference must be float64"),
+        ([1.0, np.nan], ValueError, r"reference must be finite, got \[1.0, nan\]"),
+    ],
+)
+def test_wrong_references_are_named(reference: object, error: type[Exception], message: str) -> None:
+    space = plain_space(4, 3)
+    result = NSGA2(space, 4, 0).evolve(additive(space, 2), 1)
+    with pytest.raises(error, match=message):
+        result.hypervolume(reference)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (lambda s: NSGA2(s, 4, 0, threads=0), ValueError, "threads must be an integer >= 1, got 0"),
         (lambda s: NSGA2(s, 4, 0, threads=1.5), TypeError, "threads must be an integer >= 1, got 1.5"),
+        (lambda s: NSGA2(s, 4, 0, threads=True), TypeError, "threads must be an integer >= 1, got True"),
+        (lambda s: NSGA2(s, 4, 0, threads=2**40), ValueError, "threads must be an integer <= 1024"),
+        (lambda s: NSGA2(s, None, 0), ValueError, "NSGA2: population_size must be .* got None"),
+        (lambda s: NSGA2(s, 4, None), ValueError, "NSGA2: seed must be an integer .* got None"),
+        (lambda s: Islands(s, None, 4, 0), ValueError, "Islands: islands must be .* got None"),
+        (lambda s: NSGA2(s, 4, 0, maximize="yes"), TypeError, "maximize must be bools.*got 'yes'"),
+        (lambda s: NSGA2(s, 4, 0, maximize=[1, 0]), TypeError, "maximize must be bools"),
+        (lambda s: NSGA2(s, 4, 0, maximize=[[True], [False]]), ValueError, "maximize must be one bool, or"),
+        (lambda s: NSGA2(s, 4, 0).evolve(None, 1), TypeError, "evaluate must be a callable or .* got None"),
+        (lambda s: NSGA2(s, 4, 0).evolve(additive(s, 2), 2**70), ValueError, "generations must be .* <= 922"),
+        (lambda s: TableFitness("darts", [1.0]), TypeError, "TableFitness: space must be a spaces.Space"),
         (lambda s: NSGA2(s, 4, 0, duplicates="grap"), ValueError, "'grap' .did you mean graph"),
         (lambda s: RandomSearch(s, 1, 0), ValueError, "population_size must be an integer >= 2, got 1"),
         (lambda s: Islands(s, 1, 4, 0), ValueError, "islands must be an integer >= 2, got 1"),
@@ -146,3 +240,21 @@ def test_wrong_arguments_are_named(make: object, error: type[Exception], message
 def test_a_search_of_two_hundred_threads_is_a_search() -> None:
     search: Evolution = NSGA2(plain_space(6, 4), 50, 0, threads=200)
     assert len(search.ask()) == 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
+def test_more_threads_than_the_system_allows_are_an_error() -> None:
+    script = """
+import resource
+import efficient_nas as nas
+search = nas.evolution.NSGA2(nas.spaces.create("nasbench201"), 50, 0, threads=1024)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))  # a stack takes 8 MiB
+try:
+    search.ask()
+except RuntimeError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "threads: the system allows" in run.stdout and "now, not 1024" in run.stdout

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from random_architectures import architectures
 
 import efficient_nas as nas
-from efficient_nas.graph import MUTATION_KINDS, Architecture, ArchNode, crossover, mutate
+from efficient_nas.graph import MUTATION_KINDS, Architecture, ArchNode, crossover, morphisms, mutate
 
 SPACES = {
     "nasbench201": {"channels": 4, "cells_per_stage": 1},
@@ -227,6 +229,27 @@ def test_bad_arguments(options: dict[str, object], message: str) -> None:
         mutate(RESIDUAL, **({"seed": 0} | options))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mutate(None, 0), TypeError, "mutate: arch must be an Architecture, got NoneType"),
+        (lambda: mutate("x", 0, preserve_function=True), TypeError, "arch must be an Architecture, got str"),
+        (lambda: crossover(3, RESIDUAL, 0), TypeError, "crossover: a must be an Architecture, got int"),
+        (lambda: crossover(RESIDUAL, 3, 0), TypeError, "crossover: b must be an Architecture, got int"),
+        (lambda: morphisms.applicable(None), TypeError, "arch must be an Architecture"),
+        (lambda: morphisms.apply(RESIDUAL, ["widen"], 0), ValueError, "does not preserve"),
+        (lambda: mutate(RESIDUAL, None), ValueError, "mutate: seed must be an integer .* got None"),
+        (lambda: crossover(RESIDUAL, RESIDUAL, None), ValueError, "crossover: seed must be .* got None"),
+        (lambda: mutate(RESIDUAL, 0, kinds=3), TypeError, "kinds must be names among add, .*; got 3"),
+        (lambda: mutate(RESIDUAL, 0, kinds=[["add"]]), ValueError, r"kinds must be among .*; got \['add'\]"),
+        (lambda: mutate(RESIDUAL, 0, preserve_function="no"), TypeError, "must be a bool, got 'no'"),
+    ],
+)
+def test_arguments_of_wrong_types(call: Callable[[], object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
 def random_weights(arch: Architecture, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     return arch.to_pytorch().to(dtype).state_dict()
@@ -255,6 +278,26 @@ def test_weights_follow_their_nodes(kind: str, dtype: torch.dtype) -> None:
         if tensor.is_floating_point():
             tensor.fill_(9.0)
     assert all(torch.equal(weights[name], tensor) for name, tensor in before.items())
+
+
+def test_seeds_may_be_numpy_integers() -> None:
+    weights = random_weights(RESIDUAL)
+    for preserve in (False, True):
+        _, expected = mutate(RESIDUAL, 3, preserve_function=preserve, state_dict=weights)
+        _, state = mutate(RESIDUAL, np.int64(3), preserve_function=preserve, state_dict=weights)
+        assert state is not None and expected is not None and state.keys() == expected.keys()
+        assert all(torch.equal(state[name], expected[name]) for name in state)
+
+
+def test_fresh_weights_seed_no_generator_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seeded(seed: int) -> None:
+        raise AssertionError("the random numbers of the user's GPUs start anew")
+
+    weights = random_weights(RESIDUAL)
+    before = torch.random.get_rng_state()
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded)
+    mutate(RESIDUAL, 0, kinds=("add",), state_dict=weights)
+    assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_state_dicts_of_other_networks_are_refused() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from efficient_nas import _core, pareto
-from efficient_nas.evolution.evaluation import as_values, count
+from efficient_nas.evolution.evaluation import as_values, check_callable, count
 from efficient_nas.graph import Architecture
 from efficient_nas.graph.mutation import MUTATION_KINDS, checked_kinds, from_native
-from efficient_nas.pareto.arguments import Maximize, column_signs
+from efficient_nas.pareto.arguments import Maximize, checked_maximize, column_signs
 
 EvaluateArchitectures: TypeAlias = Callable[[list[Architecture]], npt.ArrayLike]
 """n architectures in, values float64 [n, m] out; a NaN or infinity marks a failed row."""
@@ -68,6 +68,8 @@ class ArchitectureNSGA2:
         max_nodes: int = 256,
         max_channels: int = 4096,
     ) -> None:
+        if isinstance(initial, Architecture) or not isinstance(initial, Iterable):
+            raise TypeError(f"ArchitectureNSGA2: initial must be a list of Architectures, got {initial!r}")
         parents = list(initial)
         for i, arch in enumerate(parents):
             if not isinstance(arch, Architecture):
@@ -78,7 +80,7 @@ class ArchitectureNSGA2:
         )
         self._input_shape = parents[0].input_shape
         self._batch = population_size
-        self._maximize = maximize
+        self._maximize = checked_maximize("ArchitectureNSGA2", maximize)
         self._architectures: list[Architecture] = []
         self._values: list[npt.NDArray[np.float64]] = []
 
@@ -91,6 +93,7 @@ class ArchitectureNSGA2:
         nothing new.
         """
         batches = count("ArchitectureNSGA2", "generations", generations) + (not self._values)
+        check_callable("ArchitectureNSGA2", evaluate)
         for _ in range(batches):
             if self._native.ask(self._batch) == 0:
                 break

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from efficient_nas import _core
-from efficient_nas.evolution.evaluation import Evaluate, as_values, count
+from efficient_nas.evolution.evaluation import Evaluate, as_values, check_callable, count
 from efficient_nas.evolution.fitness import Fitness
 from efficient_nas.evolution.result import EvolutionResult
-from efficient_nas.pareto.arguments import Maximize, column_signs
+from efficient_nas.pareto.arguments import Maximize, checked_maximize, column_signs
 
 
 class Evolution:
@@ -28,13 +28,13 @@ class Evolution:
         single_objective: bool = False,
     ) -> None:
         self._name = type(self).__name__
-        self._native = native
-        self._batch = batch
-        self._maximize = maximize
-        self._threads = count(self._name, "threads", threads, least=1)
-        self._single = single_objective
         if single_objective and not isinstance(maximize, bool):
             raise TypeError(f"{self._name}: maximize must be a bool, got {maximize!r}")
+        self._native = native
+        self._batch = batch
+        self._maximize = checked_maximize(self._name, maximize)
+        self._threads = count(self._name, "threads", threads, least=1, most=1024)
+        self._single = single_objective
 
     def ask(self, n: int | None = None) -> npt.NDArray[np.uint8]:
         """Genotypes to be evaluated, uint8 [n, num_choices]; the same ones until they are told.
@@ -69,6 +69,7 @@ class Evolution:
             signs = self._signs(evaluate.num_objectives).tolist()
             self._native.run(evaluate.native, signs, batches, n, self._threads)
             return self.result()
+        check_callable(self._name, evaluate)
         for _ in range(batches):
             genotypes = self._native.ask(n, self._threads)
             if len(genotypes) == 0:

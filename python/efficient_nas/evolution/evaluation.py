@@ -55,15 +55,25 @@ def architecture_keys(
     return form if form is not None else partial(space.canonical_bytes, kind=duplicates)
 
 
-def count(where: str, name: str, value: int, least: int = 0) -> int:
-    """`value` as an int; TypeError unless it is a whole number, ValueError if it is below `least`."""
+def count(where: str, name: str, value: int, least: int = 0, most: int = 2**63 - 1) -> int:
+    """`value` as an int; TypeError unless it is a whole number, ValueError unless in [least, most]."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{where}: {name} must be an integer >= {least}, got {value!r}") from None
     if number < least:
         raise ValueError(f"{where}: {name} must be an integer >= {least}, got {number}")
+    if number > most:
+        raise ValueError(f"{where}: {name} must be an integer <= {most}, got {number}")
     return number
+
+
+def check_callable(where: str, evaluate: object) -> None:
+    """TypeError unless `evaluate` can be called."""
+    if not callable(evaluate):
+        raise TypeError(f"{where}: evaluate must be a callable or a native Fitness, got {evaluate!r}")
 
 
 def as_values(

@@ -34,8 +34,9 @@ class Fitness:
 class AdditiveFitness(Fitness):
     """Every option of every choice adds an amount to each objective: an operator table, a linear predictor.
 
-    amounts: float64 [num_choices, options, num_objectives], options at least the largest cardinality; entries
-    beyond a choice's own options are never read. Every fourth choice is summed up, then (0 + 1) + (2 + 3).
+    amounts: float64 [num_choices, options, num_objectives], options at least the largest cardinality; finite
+    but for entries beyond a choice's own options or not allowed there, which are never read. Every fourth
+    choice is summed up, then (0 + 1) + (2 + 3).
     """
 
     def __init__(self, space: NativeSpace, amounts: npt.ArrayLike) -> None:
@@ -59,6 +60,7 @@ class TableFitness(Fitness):
         array = as_float64("TableFitness", "values", values, "[genotypes, m]")
         if array.ndim == 1:
             array = array[:, None]
+        compiled("TableFitness", space)
         sizes = [int(size) for size in space.cardinalities]
         rows = int(np.prod(sizes, dtype=object))
         if array.ndim != 2 or array.shape[1] == 0 or len(array) != rows:
@@ -96,8 +98,11 @@ class CostFitness(Fitness):
                 f"CostFitness: space must be a built-in space, whose costs are native, got {space!r}; "
                 "use a callable that asks space.costs"
             )
-        if isinstance(metrics, str):
+        if isinstance(metrics, str) or not isinstance(metrics, Sequence):
             raise TypeError(f"CostFitness: metrics must be a sequence of names, got {metrics!r}")
+        for metric in metrics:
+            if not isinstance(metric, str):
+                raise TypeError(f"CostFitness: metrics must be names, got {metric!r}")
         tables = space.cost_tables(input_shape, num_classes, **macro)
         super().__init__(space, _core.CostFitness(tables, list(metrics)))
 
@@ -106,6 +111,8 @@ class JoinedFitness(Fitness):
     """The objectives of several fitness functions for the same space, one after the other."""
 
     def __init__(self, space: NativeSpace, parts: Sequence[Fitness]) -> None:
+        if not isinstance(parts, Sequence):
+            raise TypeError(f"JoinedFitness: parts must be a sequence of Fitness objects, got {parts!r}")
         for part in parts:
             if not isinstance(part, Fitness):
                 raise TypeError(f"JoinedFitness: parts must be Fitness objects, got {part!r}")

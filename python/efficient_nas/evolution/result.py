@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from efficient_nas import _core, pareto
-from efficient_nas.pareto.arguments import Maximize, column_signs
+from efficient_nas.pareto.arguments import Maximize, as_float64, column_signs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +35,17 @@ class EvolutionResult:
     def __init__(self, native: _core.Evolution, maximize: Maximize) -> None:
         self.population, self._minimised = native.population()
         self.fronts = pareto.nondominated_sort(self._minimised) if self._minimised.size else _no_fronts()
-        self._signs = column_signs("evolution", self._minimised.shape[1], maximize)
+        objectives = self._minimised.shape[1]
+        # Before anything was told there are no objectives yet.
+        self._signs = column_signs("evolution", objectives, maximize) if objectives else np.ones(0)
         self.values = self._minimised * self._signs
         self._native = native
         self._evaluated = native.told
+
+    def __getstate__(self) -> dict[str, object]:
+        state = {"history": self.history, **self.__dict__}  # instead of the search that it comes from
+        del state["_native"]
+        return state
 
     @cached_property
     def history(self) -> History:
@@ -58,7 +65,18 @@ class EvolutionResult:
 
         reference [m]: in the sense of `values`; it bounds the volume.
         """
-        bound = np.asarray(reference, dtype=np.float64) * self._signs
+        bound = as_float64("hypervolume", "reference", reference, "[m]")
+        m = len(self._signs)
+        if bound.ndim != 1 or m not in (0, len(bound)):
+            raise ValueError(
+                f"hypervolume: reference must have shape [{m or 'm'}], one for each objective, "
+                f"got {list(bound.shape)}"
+            )
+        if not np.isfinite(bound).all():
+            raise ValueError(f"hypervolume: reference must be finite, got {bound.tolist()}")
+        if m == 0:
+            return np.empty(0)
+        bound = bound * self._signs
         history = self.history
         generations = int(history.generations.max(initial=-1)) + 1
         ends = np.searchsorted(history.generations, np.arange(generations), side="right")

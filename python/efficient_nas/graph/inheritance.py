@@ -28,7 +28,8 @@ def inherited_weights(
     state = copied(parent, state_dict)
     example = next((tensor for tensor in state.values() if tensor.is_floating_point()), None)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)  # torch takes no larger ones
+        # Not torch.manual_seed, which would seed the user's GPUs as well; torch takes no larger seeds.
+        torch.default_generator.manual_seed(int(seed) % 2**63)
         fresh = DAGNetwork(child).state_dict()
     weights = {}
     for name, tensor in fresh.items():

@@ -33,6 +33,9 @@ def mutate(
     Neither `arch` nor `state_dict` is changed. Same seed, same mutant and weights.
     Raises ValueError for an unknown kind, if none of them applies, or if `state_dict` does not fit `arch`.
     """
+    _check_architecture("mutate: arch", arch)
+    if not isinstance(preserve_function, bool):
+        raise TypeError(f"mutate: preserve_function must be a bool, got {preserve_function!r}")
     if preserve_function:
         return _preserving(arch, seed, kinds, state_dict)
     wanted = checked_kinds("mutate", kinds, MUTATION_KINDS)
@@ -50,7 +53,14 @@ def crossover(a: Architecture, b: Architecture, seed: int) -> Architecture:
     input with input and last with last excepted. Where no pair exists the child is `a` without dead nodes.
     Raises ValueError unless both have the same input shape and the same output shape.
     """
+    _check_architecture("crossover: a", a)
+    _check_architecture("crossover: b", b)
     return from_native(_core.cross_graphs(a._native, b._native, seed), a.input_shape)
+
+
+def _check_architecture(name: str, arch: object) -> None:
+    if not isinstance(arch, Architecture):
+        raise TypeError(f"{name} must be an Architecture, got {type(arch).__name__}")
 
 
 def _preserving(
@@ -67,13 +77,14 @@ def _preserving(
 
 def checked_kinds(where: str, kinds: Iterable[str] | None, known: Sequence[str]) -> list[str]:
     """`kinds` without repetitions; all that are known if None."""
-    wanted = (
-        list(known) if kinds is None else [kinds] if isinstance(kinds, str) else list(dict.fromkeys(kinds))
-    )
-    for kind in wanted:
+    if kinds is not None and not isinstance(kinds, Iterable):
+        raise TypeError(f"{where}: kinds must be names among {', '.join(known)}; got {kinds!r}")
+    named = known if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
+    for kind in named:
         if kind not in known:
             lost = ", which does not preserve the function" if kind in MUTATION_KINDS else ""
             raise ValueError(f"{where}: kinds must be among {', '.join(known)}; got {kind!r}{lost}")
+    wanted = list(dict.fromkeys(named))
     if not wanted:
         raise ValueError(f"{where}: kinds must hold at least one of {', '.join(known)}; got none")
     return wanted

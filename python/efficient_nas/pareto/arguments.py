@@ -25,14 +25,30 @@ def as_float64(where: str, name: str, array: npt.ArrayLike, shape: str) -> npt.N
     return given.astype(np.float64, order="C", copy=False)
 
 
+def checked_maximize(where: str, maximize: Maximize) -> bool | npt.NDArray[np.bool_] | None:
+    """A copy of `maximize`; TypeError unless it holds bools, ValueError unless it is one or a row of them."""
+    if maximize is None or isinstance(maximize, bool):
+        return maximize
+    try:
+        flags = np.array(maximize)
+    except ValueError:  # rows of different lengths
+        flags = np.array(None)
+    if flags.dtype != np.bool_:
+        raise TypeError(f"{where}: maximize must be bools, one for each column of values, got {maximize!r}")
+    if flags.ndim > 1 or flags.size == 0:
+        raise ValueError(
+            f"{where}: maximize must be one bool, or one for each column of values, got {maximize!r}"
+        )
+    return flags
+
+
 def column_signs(where: str, columns: int, maximize: Maximize) -> npt.NDArray[np.float64]:
     """The factor of every column that makes it one to be minimised: -1 where it is maximised."""
     signs = np.ones(columns)
-    if maximize is None:
+    checked = checked_maximize(where, maximize)
+    if checked is None:
         return signs
-    flags = np.asarray(maximize)
-    if flags.dtype != np.bool_:
-        raise TypeError(f"{where}: maximize must be bools, one for each column of values, got {maximize!r}")
+    flags = np.asarray(checked)
     if flags.shape not in {(), signs.shape}:
         raise ValueError(
             f"{where}: maximize must have shape [{columns}], one for each column of values, "

@@ -36,7 +36,8 @@ class Fitness {
 // Every option of every choice adds an amount to each objective: an operator table, or a linear predictor.
 class AdditiveFitness : public Fitness {
   public:
-    // amounts [num_choices][most options][num_objectives]; NaN where a choice has fewer options.
+    // amounts [num_choices][most options][num_objectives]: finite where a choice has
+    // an option that is allowed.
     AdditiveFitness(std::size_t num_choices, std::size_t options, std::size_t num_objectives,
                     std::vector<double> amounts)
         : num_choices_(num_choices),
@@ -54,12 +55,22 @@ class AdditiveFitness : public Fitness {
 
     void check(const SpaceSpec& space) const override {
         Fitness::check(space);
-        for (std::size_t c = 0; c < num_choices_; ++c)
+        for (std::size_t c = 0; c < num_choices_; ++c) {
             if (space.cardinality(c) > options_)
                 throw std::invalid_argument("AdditiveFitness: choice " + space.choices()[c].name + " has " +
                                             std::to_string(space.cardinality(c)) +
                                             " options, but amounts are given for " +
                                             std::to_string(options_));
+            const ChoiceSpec& choice = space.choices()[c];
+            for (std::size_t i = 0; i < choice.options.size() * num_objectives_; ++i) {
+                const std::size_t option = i / num_objectives_;
+                const double amount = amounts_[c * options_ * num_objectives_ + i];
+                if (choice.allowed.test(option) && !std::isfinite(amount))
+                    throw std::invalid_argument("AdditiveFitness: amounts must be finite, got " +
+                                                std::to_string(amount) + " for option " +
+                                                std::to_string(option) + " of choice " + choice.name);
+            }
+        }
     }
 
     // Four partial sums, over every fourth choice each: they are added up as (0 + 1) + (2 + 3).

@@ -41,6 +41,7 @@ PRESERVING_KINDS = tuple(_MORPHISMS)
 
 def applicable(arch: Architecture) -> tuple[str, ...]:
     """Those of `PRESERVING_KINDS` that can be applied to `arch`."""
+    _check_architecture(arch)
     return tuple(kind for kind, make in _MORPHISMS.items() if make(arch).sites())
 
 
@@ -56,7 +57,8 @@ def apply(
     Raises ValueError for a kind that does not preserve the function or that `arch` has no place for, and for
     a state dict of another architecture.
     """
-    if kind not in _MORPHISMS:
+    _check_architecture(arch)
+    if kind not in PRESERVING_KINDS:
         raise ValueError(
             f"mutate: kind {kind!r} does not preserve the network's function; kinds that do: "
             f"{', '.join(PRESERVING_KINDS)}{nearest(str(kind), PRESERVING_KINDS)}"
@@ -72,6 +74,11 @@ def apply(
     if state is None:
         return change.architecture, None
     return change.architecture, change.carry(state, Draws(seed, stream=2))
+
+
+def _check_architecture(arch: object) -> None:
+    if not isinstance(arch, Architecture):
+        raise TypeError(f"morphisms: arch must be an Architecture, got {type(arch).__name__}")
 
 
 def _check_seed(seed: object) -> None:
