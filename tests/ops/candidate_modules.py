@@ -65,7 +65,7 @@ def candidate_module(op: OpSpec, source: int, target: int, stride: int) -> nn.Mo
         )
 
     def pointwise(target: int) -> list[nn.Module]:
-        return [nn.Conv2d(source, target, 1, bias=False), nn.BatchNorm2d(target, affine=affine)]
+        return [nn.Conv2d(source, target, 1, bias=op.bias), nn.BatchNorm2d(target, affine=affine)]
 
     if op.operation == "nor_conv":
         convolution = nn.Conv2d(source, target, size, stride, size // 2, bias=op.bias)

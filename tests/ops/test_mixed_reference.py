@@ -19,8 +19,8 @@ USERS = MixedOpSpec(
         OpSpec("avg_pool_5x5", "affine"),
         OpSpec("max_pool", kernel_size=5),
         OpSpec("nor_conv_5x5", "affine", bias=True),
-        OpSpec("sep_conv_7x7"),
-        OpSpec("dil_conv_3x3_d3", "affine"),
+        OpSpec("sep_conv_7x7", bias=True),
+        OpSpec("dil_conv_3x3_d3", "affine", bias=True),
         OpSpec("skip_connect", "affine", bias=True),
         OpSpec("max_pool", kernel_size=5),
     )
@@ -151,6 +151,18 @@ def test_candidates_that_can_change_the_number_of_channels(stride: int) -> None:
         torch.testing.assert_close(y, weighted_sum(modules, x, alpha), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", sorted(set(SPECS) - {"pc_darts"}))
+def test_one_pixel_at_stride_2_in_evaluation(name: str) -> None:
+    spec = SPECS[name]
+    modules = candidate_modules(spec, 4, stride=2).eval()
+    tensors = tensors_of(modules, spec, 4, stride=2)
+    x, alpha = random_input(1, 4, 1, 1), random_weights(len(spec.candidates))
+    y = reference.mixed_op(
+        x, alpha, tensors.parameters, spec, training=False, running=tensors.running, stride=2
+    )
+    torch.testing.assert_close(y, weighted_sum(modules, x, alpha), rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("name", "stride"), [("darts", 1), ("users", 2), ("pc_darts", 2), ("mbconv", 1)])
 def test_gradcheck(name: str, stride: int, training: bool) -> None:
@@ -266,6 +278,14 @@ def test_memory_formats_and_views_give_the_same() -> None:
     wide[..., ::2] = call["x"]
     for x in (call["x"].contiguous(memory_format=torch.channels_last), wide[..., ::2]):
         torch.testing.assert_close(reference.mixed_op(**(call | {"x": x})), y, rtol=1e-12, atol=1e-12)
+
+
+def test_meta_tensors_give_the_shape() -> None:
+    call = arguments(SPECS["pc_darts"], stride=2)
+    for name in ("parameters", "running"):
+        call[name] = [tensor.to("meta") for tensor in call[name]]
+    y = reference.mixed_op(**(call | {"x": call["x"].to("meta"), "alpha": call["alpha"].to("meta")}))
+    assert y.is_meta and y.shape == (2, 4, 3, 2)
 
 
 def test_norms_without_running_statistics_use_the_batch() -> None:

@@ -29,7 +29,7 @@ def op_specs(draw: st.DrawFn) -> OpSpec:
         options["dilation"] = draw(st.integers(1, 3))
     if operation == "mbconv":
         options["expansion"] = draw(st.integers(1, 3))
-    if operation in {"nor_conv", "skip_connect"}:
+    if operation in {"skip_connect", "nor_conv", "sep_conv", "dil_conv"}:
         options["bias"] = draw(st.booleans())
     return OpSpec(operation, **options)
 

@@ -118,7 +118,9 @@ def _check_list(name: str, tensors: object, names: tuple[str, ...]) -> None:
 def _check_tensors(
     name: str, tensors: Sequence[Tensor], names: tuple[str, ...], shapes: Sequence[tuple[int, ...]], x: Tensor
 ) -> None:
-    autocast = torch.is_autocast_enabled(x.device.type)  # it converts what meets in a convolution
+    device = x.device.type
+    # Autocast converts what meets in a convolution.
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for index, (tensor, label, shape) in enumerate(zip(tensors, names, shapes, strict=True)):
         where = f"{name}[{index}] ({label})"
         _check_floating(where, tensor, x)

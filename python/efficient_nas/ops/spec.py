@@ -28,8 +28,8 @@ FAMILIES = {
     "max_pool": Family(norms=NORMS, sized=True),
     "avg_pool": Family(norms=NORMS, sized=True),
     "nor_conv": Family(norms=("plain", "affine"), sized=True, can_have_bias=True),
-    "sep_conv": Family(norms=("plain", "affine"), sized=True),
-    "dil_conv": Family(norms=("plain", "affine"), sized=True, dilated=True),
+    "sep_conv": Family(norms=("plain", "affine"), sized=True, can_have_bias=True),
+    "dil_conv": Family(norms=("plain", "affine"), sized=True, dilated=True, can_have_bias=True),
     "mbconv": Family(norms=("plain", "affine"), sized=True, expands=True),
 }
 _NAME = re.compile(
@@ -64,8 +64,8 @@ class OpSpec:
     norm: "none", "plain" (batch norm without weight and bias) or "affine". None is "none" for `none` and the
     pools, "plain" for the others, which cannot do without; skip_connect has a norm at stride 2 only.
     kernel_size: odd; all but none and skip_connect need it. dilation: of dil_conv, 2 unless given.
-    expansion: of mbconv, 1 unless given. bias: whether the convolutions of nor_conv and skip_connect have a
-    bias before their norm, as in later versions of NAS-Bench-201's code.
+    expansion: of mbconv, 1 unless given. bias: whether convolutions right before a norm have one, as in later
+    versions of NAS-Bench-201's code; not in mbconv.
     TypeError or ValueError for anything else.
     """
 
