@@ -53,11 +53,15 @@ void export_graph_nsga2(nb::module_& module) {
              nb::arg("max_nodes").none(), nb::arg("max_channels").none())
         .def(
             "ask",
-            [](GraphSearch& self, nb::handle n) {
+            [](GraphSearch& self, nb::handle n, std::size_t threads) {
                 const std::size_t wanted = count_argument("ArchitectureNSGA2: batch", n, 1);
-                return self.use([wanted](nas::GraphNsga2& search) { return search.ask(wanted); });
+                return self.use([wanted, threads](nas::GraphNsga2& search) {
+                    nas::Workers workers(threads);
+                    return search.ask(wanted, workers);
+                });
             },
-            nb::arg("n").none(), "Makes children without any Python object and returns how many.")
+            nb::arg("n").none(), nb::arg("threads"),
+            "Makes children without any Python object and returns how many.")
         .def("asked",
              [](GraphSearch& self) {
                  return self.use([](const nas::GraphNsga2& search) {

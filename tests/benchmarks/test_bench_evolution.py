@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,21 @@ def test_reports_name_the_peers_that_are_missing(
 
 
 def test_children_are_timed_until_a_space_is_exhausted() -> None:
-    case = breeding_topics.Case("nasbench201", 50, 3, 1.0)
-    timings = breeding_topics._timings(case, 2)
+    case = breeding_topics.Case("nasbench201", 50, 3, ("1", ""))
+    timings = breeding_topics._timings(case, partial(breeding_topics._genotypes, case), 2)
     assert [timing.items for timing in timings] == [150, 150]
     assert all(len(timing.seconds) == 2 and min(timing.seconds) > 0 for timing in timings)
+    case = breeding_topics.Case("nasbench201", 4_000, 2, ("1", ""))
     with pytest.raises(RuntimeError, match="too few architectures"):
-        breeding_topics._timings(breeding_topics.Case("nasbench201", 4_000, 2, 1.0), 0)
+        breeding_topics._timings(case, partial(breeding_topics._genotypes, case), 0)
+
+
+def test_children_of_architectures_are_timed() -> None:
+    case = breeding_topics.Case("DAGs", 60, 2, ("10", ""))
+    sizes: list[int] = []
+    timings = breeding_topics._timings(case, partial(breeding_topics._dags, case, sizes), 1)
+    assert [timing.items for timing in timings] == [120, 120]
+    assert len(sizes) == 2 * 2 * 120 and 15 < sum(sizes) / len(sizes) <= breeding_topics.DAG_NODES
 
 
 @pytest.mark.skipif(not memory_topics.STATUS.exists(), reason="resident memory is read from /proc")

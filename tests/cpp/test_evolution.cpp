@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "efficient_nas/evolution/graph_nsga2.hpp"
 #include "efficient_nas/evolution/islands.hpp"
 #include "efficient_nas/evolution/local_search.hpp"
 #include "efficient_nas/evolution/nsga2.hpp"
@@ -19,6 +20,7 @@
 #include "efficient_nas/pareto/reference_directions.hpp"
 #include "efficient_nas/space/canonical_form.hpp"
 #include "efficient_nas/space/darts.hpp"
+#include "graph_examples.hpp"
 
 using namespace efficient_nas;
 
@@ -170,6 +172,30 @@ TEST(nsga3_is_for_as_many_objectives_as_its_directions) {
                  "positive coordinate");
     CHECK_THROWS(Nsga3(plain_space(3, 3), 5, 1, {}, 2, genotype_keys(3)), std::invalid_argument,
                  "number >= 1");
+}
+
+TEST(threads_change_no_children_of_architectures) {
+    std::vector<std::vector<std::vector<std::uint8_t>>> results;
+    for (const std::size_t threads : {1, 2, 7}) {
+        Workers workers(threads);
+        RandomStream random(1, 2);
+        const std::vector<Graph> initial{example_architecture(1, 8, random)};
+        GraphNsga2 search(initial, 40, 3, {MutationKind::kAdd, MutationKind::kReplace, MutationKind::kRewire},
+                          {.max_nodes = 40});
+        std::vector<std::vector<std::uint8_t>> everything;
+        for (int generation = 0; generation < 3; ++generation) {
+            CHECK(search.ask(40, workers) == 40);
+            std::vector<double> values;
+            for (const Graph& graph : search.asked()) {
+                everything.push_back(canonical_bytes(graph, CanonicalKind::kGraph));
+                values.push_back(static_cast<double>(graph.size()));
+                values.push_back(-static_cast<double>(graph.connections().size()));
+            }
+            search.tell(values.data(), 40, 2);
+        }
+        results.push_back(everything);
+    }
+    CHECK(results[0].size() == 120 && results[0] == results[1] && results[0] == results[2]);
 }
 
 TEST(islands_migrate_to_the_next_one) {

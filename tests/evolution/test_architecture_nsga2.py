@@ -122,3 +122,13 @@ def test_values_of_another_shape_are_refused_and_nothing_is_lost() -> None:
     assert len(search.evolve(depth_and_params, 0).population) == 6
     with pytest.raises(ValueError, match="must have 2 columns as before, got 3"):
         search.evolve(lambda architectures: np.zeros((len(architectures), 3)), 1)
+
+
+def test_threads_change_nothing() -> None:
+    expected = run(seed=8).history
+    for threads in (2, 7):
+        history = run(seed=8, threads=threads).history
+        assert history.architectures == expected.architectures
+        assert np.array_equal(history.values, expected.values)
+    with pytest.raises(ValueError, match="threads must be an integer >= 1, got 0"):
+        run(threads=0)

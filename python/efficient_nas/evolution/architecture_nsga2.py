@@ -55,6 +55,7 @@ class ArchitectureNSGA2:
     initial: at least one, all with equal input and equal output shapes. kinds: among `graph.MUTATION_KINDS`;
     None: all. max_nodes, max_channels: what children may not exceed (nor grow, if a parent exceeds it).
     maximize: which objectives are maximised, one bool or one each; None: none.
+    threads: for making children; changes no result.
     Draws depend on `seed` alone: the same arguments and values give the same populations everywhere.
     """
 
@@ -67,6 +68,7 @@ class ArchitectureNSGA2:
         maximize: Maximize = None,
         max_nodes: int = 256,
         max_channels: int = 4096,
+        threads: int = 1,
     ) -> None:
         if isinstance(initial, Architecture) or not isinstance(initial, Iterable):
             raise TypeError(f"ArchitectureNSGA2: initial must be a list of Architectures, got {initial!r}")
@@ -81,6 +83,7 @@ class ArchitectureNSGA2:
         self._input_shape = parents[0].input_shape
         self._batch = population_size
         self._maximize = checked_maximize("ArchitectureNSGA2", maximize)
+        self._threads = count("ArchitectureNSGA2", "threads", threads, least=1)
         self._architectures: list[Architecture] = []
         self._values: list[npt.NDArray[np.float64]] = []
 
@@ -95,7 +98,7 @@ class ArchitectureNSGA2:
         batches = count("ArchitectureNSGA2", "generations", generations) + (not self._values)
         check_callable("ArchitectureNSGA2", evaluate)
         for _ in range(batches):
-            if self._native.ask(self._batch) == 0:
+            if self._native.ask(self._batch, self._threads) == 0:
                 break
             asked = [from_native(made, self._input_shape) for made in self._native.asked()]
             values = as_values("ArchitectureNSGA2", evaluate(list(asked)), len(asked), single=False)

@@ -6,7 +6,7 @@
 // Departure from the paper: an architecture, by its canonical bytes, is evaluated once.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,6 +22,8 @@
 #include "efficient_nas/graph/graph_crossover.hpp"
 #include "efficient_nas/graph/graph_mutation.hpp"
 #include "efficient_nas/key_set.hpp"
+#include "efficient_nas/rng.hpp"
+#include "efficient_nas/workers.hpp"
 
 namespace efficient_nas {
 
@@ -29,11 +31,7 @@ class GraphNsga2 {
   public:
     GraphNsga2(const std::vector<Graph>& initial, std::size_t population_size, std::uint64_t seed,
                std::vector<MutationKind> kinds, const GraphLimits& limits)
-        : population_size_(population_size),
-          seed_(seed),
-          kinds_(std::move(kinds)),
-          max_nodes_(limits.max_nodes),
-          mutator_(limits) {
+        : population_size_(population_size), seed_(seed), kinds_(std::move(kinds)), limits_(limits) {
         if (population_size < 2 || population_size > kMostMembers)
             fail("population_size must be between 2 and 2^31 - 1, got " + std::to_string(population_size));
         if (initial.empty()) fail("initial must hold at least one architecture");
@@ -44,19 +42,37 @@ class GraphNsga2 {
         }
     }
 
+    GraphNsga2(const GraphNsga2&) = delete;  // its breeders refer to it
+    GraphNsga2& operator=(const GraphNsga2&) = delete;
+
     // Asks for architectures to be evaluated and returns how many there are; the same ones until they are
     // told. First the distinct initial ones, and mutants of them until there are population_size; then n
     // children, or fewer when hardly anything new is found.
-    std::size_t ask(std::size_t n) {
+    std::size_t ask(std::size_t n, Workers& workers) {
         if (!asked_.empty()) return asked_.size();
+        while (breeders_.size() < workers.threads()) breeders_.push_back({Breeder(*this)});
         if (population_.size() == 0) {
-            for (const Graph& graph : initial_) keep_if_new(graph);
+            for (const Graph& graph : initial_) {
+                Candidate candidate{graph, {}};
+                breeders_.front().value.write(candidate);
+                keep_if_new(candidate);
+            }
             n = population_size_;
         }
         constexpr std::size_t kTries = 20;  // for each child wanted, before nothing new is left
-        for (std::size_t tries = 0; tries < kTries * n && asked_.size() < n; ++tries) {
-            std::optional<Graph> child = breed();
-            if (child) keep_if_new(std::move(*child));
+        constexpr std::size_t kPiece = 16;  // some hundred microseconds
+        std::vector<Candidate> candidates;
+        for (std::size_t tries = 0; tries < kTries * n && asked_.size() < n; tries += candidates.size()) {
+            candidates.clear();
+            candidates.resize(std::min(n - asked_.size(), kTries * n - tries));
+            workers.for_each_piece(candidates.size(), kPiece,
+                                   [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                                       for (std::size_t i = begin; i < end; ++i)
+                                           breeders_[thread].value.breed(streams_ + i, candidates[i]);
+                                   });
+            streams_ += candidates.size();
+            for (Candidate& candidate : candidates)
+                if (candidate.graph) keep_if_new(candidate);
         }
         return asked_.size();
     }
@@ -103,36 +119,61 @@ class GraphNsga2 {
         throw std::invalid_argument("ArchitectureNSGA2: " + message);
     }
 
-    void keep_if_new(Graph graph) {
-        if (graphs_.size() + asked_.size() >= UINT32_MAX) fail("more than 2^32 - 2 architectures");
-        writer_.write(graph, CanonicalKind::kGraph, bytes_);
-        if (known_.insert(bytes_)) asked_.push_back(std::move(graph));
-    }
+    struct Candidate {
+        std::optional<Graph> graph;  // in normal form; none if the parents allowed none
+        std::vector<std::uint8_t> bytes;
+    };
 
-    // A child in normal form whose output is not always zero; none if its parents allow none.
-    std::optional<Graph> breed() {
-        RandomStream random(seed_, streams_++);
-        const Graph& parent = select_parent(random);
-        std::optional<Graph> spliced;
-        if (random.below(2) == 0) {
-            const Graph& other = select_parent(random);
-            const bool alive = !parent.is_zero(parent.output()) && !other.is_zero(other.output());
-            if (alive && crossover_.cross(parent, other, random, parts_, max_nodes_))
-                spliced = parts_.graph();
-            if (spliced && random.below(2) == 0) return spliced;
+    // Makes candidates; each thread has one.
+    class Breeder {
+      public:
+        explicit Breeder(const GraphNsga2& search) : search_(&search), mutator_(search.limits_) {}
+
+        // A child whose output is not always zero, from the draws of its stream.
+        void breed(std::uint64_t stream, Candidate& child) {
+            RandomStream random(search_->seed_, stream);
+            const Graph& parent = search_->select_parent(random);
+            std::optional<Graph> spliced;
+            if (random.below(2) == 0) {
+                const Graph& other = search_->select_parent(random);
+                const bool alive = !parent.is_zero(parent.output()) && !other.is_zero(other.output());
+                if (alive && crossover_.cross(parent, other, random, parts_, search_->limits_.max_nodes))
+                    spliced = parts_.graph();
+                if (spliced && random.below(2) == 0) {
+                    child.graph = std::move(spliced);
+                    return write(child);
+                }
+            }
+            mutator_.mutate(spliced ? *spliced : parent, search_->kinds_, random, parts_,
+                            [&](const GraphParts& parts) {
+                                child.graph = parts.graph();
+                                if (child.graph->is_zero(child.graph->output())) child.graph.reset();
+                                return child.graph.has_value();
+                            });
+            if (!child.graph) return;
+            if (!in_normal_form(*child.graph)) child.graph = normal_form(*child.graph).graph();
+            write(child);
         }
-        std::optional<Graph> child;
-        mutator_.mutate(spliced ? *spliced : parent, kinds_, random, parts_, [&](const GraphParts& parts) {
-            child = parts.graph();
-            if (child->is_zero(child->output())) child.reset();
-            return child.has_value();
-        });
-        if (child && !in_normal_form(*child)) child = normal_form(*child).graph();
-        return child;
+
+        void write(Candidate& candidate) {
+            writer_.write(*candidate.graph, CanonicalKind::kGraph, candidate.bytes);
+        }
+
+      private:
+        const GraphNsga2* search_;
+        GraphMutator mutator_;
+        GraphCrossover crossover_;
+        GraphParts parts_;
+        CanonicalWriter writer_;
+    };
+
+    void keep_if_new(Candidate& candidate) {
+        if (graphs_.size() + asked_.size() >= UINT32_MAX) fail("more than 2^32 - 2 architectures");
+        if (known_.insert(candidate.bytes)) asked_.push_back(std::move(*candidate.graph));
     }
 
     // The better of two members drawn with replacement; before the first `tell`, any initial architecture.
-    const Graph& select_parent(RandomStream& random) {
+    const Graph& select_parent(RandomStream& random) const {
         if (population_.size() == 0) return initial_[random.below(initial_.size())];
         const std::size_t a = random.below(size()), b = random.below(size());
         return *graphs_[member(population_.better(b, a) ? b : a)];
@@ -155,15 +196,11 @@ class GraphNsga2 {
     const std::size_t population_size_;
     const std::uint64_t seed_;
     const std::vector<MutationKind> kinds_;
-    const std::size_t max_nodes_;
+    const GraphLimits limits_;
     std::vector<Graph> initial_;
     std::uint64_t streams_ = 0;  // of draws that were used, one for each child
-    GraphMutator mutator_;
-    GraphCrossover crossover_;
-    GraphParts parts_;
-    CanonicalWriter writer_;
-    std::vector<std::uint8_t> bytes_;  // what was written last
-    KeySet known_;                     // canonical bytes of everything asked for
+    std::vector<PerThread<Breeder>> breeders_;
+    KeySet known_;  // canonical bytes of everything asked for
     std::vector<Graph> asked_;
     Population population_{kIndexBytes, 0};             // a genotype is an index into graphs_
     std::vector<std::unique_ptr<const Graph>> graphs_;  // by evaluation; null once it does not survive
