@@ -132,3 +132,38 @@ def test_threads_change_nothing() -> None:
         assert np.array_equal(history.values, expected.values)
     with pytest.raises(ValueError, match="threads must be an integer >= 1, got 0"):
         run(threads=0)
+
+
+def test_what_evaluate_does_to_its_list_and_an_error_lose_nothing() -> None:
+    expected = run(generations=3)
+    calls = []
+
+    def emptying(architectures: list[Architecture]) -> npt.NDArray[np.float64]:
+        calls.append(len(architectures))
+        if len(calls) == 2:
+            raise RuntimeError("the evaluation broke")
+        values = depth_and_params(architectures)
+        architectures.clear()
+        return values
+
+    search = ArchitectureNSGA2(seeds_of(8), 20, 3, maximize=[True, False])
+    with pytest.raises(RuntimeError, match="the evaluation broke"):
+        search.evolve(emptying, 3)
+    result = search.evolve(emptying, 3)
+    assert result.history.architectures == expected.history.architectures
+    assert np.array_equal(result.values, expected.values)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda a: ArchitectureNSGA2(a[0], 4, 0), TypeError, "initial must be a list of Architectures"),
+        (lambda a: ArchitectureNSGA2(None, 4, 0), TypeError, "initial must be a list of .*, got None"),
+        (lambda a: ArchitectureNSGA2(a, None, 0), ValueError, "population_size must be .* got None"),
+        (lambda a: ArchitectureNSGA2(a, 4, 0, maximize="yes"), TypeError, "maximize must be bools"),
+        (lambda a: ArchitectureNSGA2(a, 4, 0).evolve(None, 1), TypeError, "evaluate must be a callable"),
+    ],
+)
+def test_arguments_of_wrong_types_are_named(call, error: type[Exception], message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=message):
+        call(seeds_of(2))

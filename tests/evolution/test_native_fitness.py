@@ -189,6 +189,20 @@ def test_wrong_arguments_are_named(
         make(plain_space(3, 3))
 
 
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_fails_the_whole_row(lost: float) -> None:
+    space = plain_space(3, 3)
+    values = np.random.default_rng(0).random((27, 3))
+    for objective in range(3):
+        values[objective::7, objective] = lost
+    fitness = TableFitness(space, values)
+    native = NSGA2(space, 6, 0, maximize=[True, False, True]).evolve(fitness, 3)
+    called = NSGA2(space, 6, 0, maximize=[True, False, True]).evolve(fitness.__call__, 3)
+    np.testing.assert_array_equal(native.history.values, called.history.values)
+    failed = np.isnan(native.history.values)
+    assert 3 <= failed.all(axis=1).sum() == failed.any(axis=1).sum()
+
+
 def test_amounts_that_are_never_read_may_be_nan() -> None:
     space = Space([Choice("a", [1, 2]), Choice("b", [1, 2, 3], role="width")]).restrict(max_width=2)
     amounts = np.ones((2, 3, 1))

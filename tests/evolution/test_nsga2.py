@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from evolution_problems import additive, plain_space, spaces, tangled_space
+from evolution_problems import Genotypes, additive, plain_space, spaces, tangled_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +226,28 @@ def test_a_wrong_result_of_evaluate_is_named(returned: object, error: type[Excep
     search = NSGA2(plain_space(3, 3), 4, seed=0, maximize=[True, False])
     with pytest.raises(error, match=message):
         search.evolve(lambda genotypes: returned, 1)
+
+
+def test_what_evaluate_returns_stays_as_it_is() -> None:
+    returned = np.array([[np.nan, 1.0], [np.inf, 2.0], [3.0, 4.0], [5.0, -np.inf]])
+    before = returned.copy()
+    search = NSGA2(plain_space(5, 4), 4, 0)
+    result = search.evolve(lambda genotypes: returned, 0)
+    np.testing.assert_array_equal(returned, before)
+    returned[:] = 0.0
+    assert np.isnan(result.history.values).sum() == 6
+
+
+@pytest.mark.parametrize("duplicates", ["graph", "expression"])
+def test_a_space_of_ones_own_is_asked_for_the_keys_that_were_wanted(duplicates: str) -> None:
+    class OwnSpace(Space):
+        def canonical_bytes(self, genotypes: Genotypes, kind: str = "graph") -> list[bytes]:
+            column = 0 if kind == "graph" else 1
+            return [row[column : column + 1].tobytes() for row in genotypes]
+
+    space = OwnSpace([Choice("a", range(3)), Choice("b", range(5))])
+    search = NSGA2(space, 20, 0, duplicates=duplicates)
+    assert len(search.ask()) == (3 if duplicates == "graph" else 5)
 
 
 def test_the_number_of_objectives_must_stay() -> None:

@@ -229,6 +229,28 @@ def test_bad_arguments(options: dict[str, object], message: str) -> None:
         mutate(RESIDUAL, **({"seed": 0} | options))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", morphisms.PRESERVING_KINDS)
+def test_only_preserving_kinds_that_are_wanted_are_drawn(kind: str) -> None:
+    for seed in range(20):
+        child, _ = mutate(RESIDUAL, seed, kinds=[kind], preserve_function=True)
+        assert child == morphisms.apply(RESIDUAL, kind, seed)[0]
+
+
+def test_all_preserving_kinds_are_drawn() -> None:
+    usable = morphisms.applicable(RESIDUAL)
+    drawn: Counter[str] = Counter()
+    for seed in range(50 * len(usable)):
+        child, _ = mutate(RESIDUAL, seed, preserve_function=True)
+        drawn.update(kind for kind in usable if child == morphisms.apply(RESIDUAL, kind, seed)[0])
+    assert all(25 <= drawn[kind] <= 85 for kind in usable), drawn
+
+
+def test_naming_a_kind_twice_changes_nothing() -> None:
+    for seed in range(40):
+        once, _ = mutate(RESIDUAL, seed, kinds=("widen", "narrow"))
+        assert once == mutate(RESIDUAL, seed, kinds=("widen", "widen", "widen", "narrow"))[0]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

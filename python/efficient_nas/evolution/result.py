@@ -92,7 +92,7 @@ class EvolutionResult:
     def _front(minimised: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         if minimised.size == 0:
             return np.empty(0, dtype=np.bool_)
-        return pareto.is_nondominated(minimised) & ~np.isnan(minimised).any(axis=1)
+        return pareto.is_nondominated(minimised)  # failed rows are not
 
 
 def _no_fronts() -> npt.NDArray[np.int32]:
