@@ -83,7 +83,7 @@ class ArchitectureNSGA2:
         self._input_shape = parents[0].input_shape
         self._batch = population_size
         self._maximize = checked_maximize("ArchitectureNSGA2", maximize)
-        self._threads = count("ArchitectureNSGA2", "threads", threads, least=1)
+        self._threads = count("ArchitectureNSGA2", "threads", threads, least=1, most=1024)
         self._architectures: list[Architecture] = []
         self._values: list[npt.NDArray[np.float64]] = []
 
