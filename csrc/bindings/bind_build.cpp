@@ -1,4 +1,8 @@
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include "bindings.h"
+#include "simd_path.h"
 
 #if defined(__clang__)
 #define EFFNAS_COMPILER "clang " __clang_version__
@@ -10,21 +14,12 @@
 #define EFFNAS_COMPILER "unknown"
 #endif
 
-#if defined(__AVX512F__)
-#define EFFNAS_SIMD "avx512"
-#elif defined(__AVX2__)
-#define EFFNAS_SIMD "avx2"
-#elif defined(__SSE4_2__)
-#define EFFNAS_SIMD "x86-64-v2"
-#elif defined(__ARM_NEON)
-#define EFFNAS_SIMD "neon"
-#else
-#define EFFNAS_SIMD "generic"
-#endif
-
 void export_build(nb::module_& module) {
     module.attr("compiler") = EFFNAS_COMPILER;
-    module.attr("simd") = EFFNAS_SIMD;
+    module.def("simd_path", &efficient_nas::ops::simd_path_name,
+               "The instruction set that the CPU kernels use; EFFICIENT_NAS_SIMD can name another one.");
+    module.def("simd_paths", &efficient_nas::ops::simd_paths,
+               "The instruction sets that this build has kernels for and this CPU runs, widest first.");
 #ifdef EFFNAS_HAVE_CUDA
     module.attr("has_cuda_kernels") = true;
 #else

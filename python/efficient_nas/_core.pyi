@@ -10,8 +10,10 @@ __version__: str
 
 # bind_build.cpp
 compiler: str
-simd: str
 has_cuda_kernels: bool
+
+def simd_path() -> str: ...
+def simd_paths() -> list[str]: ...
 
 # bind_forms.cpp
 _Costs: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -57,6 +59,27 @@ class Chain(CostTables):
         rest: _CostTuple,
     ) -> None: ...
     def form(self) -> CanonicalForm: ...
+
+# bind_depthwise.cpp
+class DepthwiseConv2d:
+    def __init__(
+        self,
+        batch: int,
+        channels: int,
+        input: tuple[int, int],
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+    ) -> None: ...
+    def output(self) -> tuple[int, int]: ...
+    def forward(self, storage: str, input: int, weight: int, output: int, threads: int) -> None: ...
+    def input_gradient(
+        self, storage: str, output_gradient: int, weight: int, input_gradient: int, threads: int
+    ) -> None: ...
+    def weight_gradient(
+        self, storage: str, output_gradient: int, input: int, weight_gradient: int, threads: int
+    ) -> None: ...
 
 # bind_graph.cpp
 _NodeTuple: TypeAlias = tuple[str, int, int, int, int, int, bool]

@@ -37,11 +37,15 @@ def _gpu() -> str:
 
 
 def build_info() -> dict[str, str | bool]:
-    """Version, compiler, SIMD path, CUDA kernels, torch, and the GPU seen or why none is."""
+    """Version, compiler, SIMD path in use, CUDA kernels, torch, and the GPU seen or why none is.
+
+    The environment variable EFFICIENT_NAS_SIMD names another path than the widest one that this CPU runs;
+    a name that it cannot run is a ValueError here and in every operation.
+    """
     return {
         "version": _core.__version__,
         "compiler": _core.compiler,
-        "simd": _core.simd,
+        "simd": _core.simd_path(),
         "cuda_kernels": _core.has_cuda_kernels,
         "torch": torch.__version__,
         "gpu": _gpu(),
