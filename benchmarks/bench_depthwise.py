@@ -42,12 +42,12 @@ class Case:
 
     @property
     def flops(self) -> int:
-        pixels = -((-self.size // self.stride) ** 2)
+        pixels = ((self.size - 1) // self.stride + 1) ** 2
         return 2 * self.batch * self.channels * pixels * self.kernel**2
 
     @property
     def bytes(self) -> int:
-        pixels = self.size**2 + -((-self.size // self.stride) ** 2)
+        pixels = self.size**2 + ((self.size - 1) // self.stride + 1) ** 2
         return 4 * self.batch * self.channels * pixels
 
 
