@@ -59,19 +59,18 @@ class GraphNsga2 {
             }
             n = population_size_;
         }
-        constexpr std::size_t kTries = 20;  // for each child wanted, before nothing new is left
-        constexpr std::size_t kPiece = 16;  // some hundred microseconds
-        std::vector<Candidate> candidates;
-        for (std::size_t tries = 0; tries < kTries * n && asked_.size() < n; tries += candidates.size()) {
-            candidates.clear();
-            candidates.resize(std::min(n - asked_.size(), kTries * n - tries));
-            workers.for_each_piece(candidates.size(), kPiece,
+        constexpr std::size_t kTries = 20;   // for each child wanted, before nothing new is left
+        constexpr std::size_t kPiece = 16;   // some hundred microseconds
+        constexpr std::size_t kRound = 256;  // what fits the second-level cache
+        for (std::size_t tries = 0; tries < kTries * n && asked_.size() < n; tries += candidates_.size()) {
+            candidates_.resize(std::min({n - asked_.size(), kTries * n - tries, kRound}));
+            workers.for_each_piece(candidates_.size(), kPiece,
                                    [&](std::size_t begin, std::size_t end, std::size_t thread) {
                                        for (std::size_t i = begin; i < end; ++i)
-                                           breeders_[thread].value.breed(streams_ + i, candidates[i]);
+                                           breeders_[thread].value.breed(streams_ + i, candidates_[i]);
                                    });
-            streams_ += candidates.size();
-            for (Candidate& candidate : candidates)
+            streams_ += candidates_.size();
+            for (Candidate& candidate : candidates_)
                 if (candidate.graph) keep_if_new(candidate);
         }
         return asked_.size();
@@ -132,6 +131,7 @@ class GraphNsga2 {
         // A child whose output is not always zero, from the draws of its stream.
         void breed(std::uint64_t stream, Candidate& child) {
             RandomStream random(search_->seed_, stream);
+            child.graph.reset();
             const Graph& parent = search_->select_parent(random);
             std::optional<Graph> spliced;
             if (random.below(2) == 0) {
@@ -200,7 +200,8 @@ class GraphNsga2 {
     std::vector<Graph> initial_;
     std::uint64_t streams_ = 0;  // of draws that were used, one for each child
     std::vector<PerThread<Breeder>> breeders_;
-    KeySet known_;  // canonical bytes of everything asked for
+    std::vector<Candidate> candidates_;  // of a round; kept for their memory
+    KeySet known_;                       // canonical bytes of everything asked for
     std::vector<Graph> asked_;
     Population population_{kIndexBytes, 0};             // a genotype is an index into graphs_
     std::vector<std::unique_ptr<const Graph>> graphs_;  // by evaluation; null once it does not survive
