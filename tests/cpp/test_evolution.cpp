@@ -241,6 +241,31 @@ TEST(local_search_ends_in_optima) {
     }
 }
 
+TEST(local_search_skips_no_neighbour_when_a_key_fails) {
+    bool works = true;
+    const auto function = [&](const std::uint8_t* rows, std::size_t n) {
+        if (!works) throw std::runtime_error("no keys");
+        KeyList keys;
+        for (std::size_t i = 0; i < n; ++i) keys.push_back({rows + 2 * i, 2});
+        return keys;
+    };
+    Workers workers(1);
+    LocalSearch search(plain_space(2, 3), 1, 3, std::make_unique<CallbackKeys>(function));
+    search.ask(1, workers);
+    const double value = 0.0, worse = 1.0;
+    search.tell(&value, 1, 1, workers);
+    works = false;
+    CHECK_THROWS(search.ask(1, workers), std::runtime_error, "no keys");
+    works = true;
+    for (int neighbour = 0; neighbour < 4; ++neighbour) {  // two choices of three options
+        const std::vector<std::uint8_t> asked = search.ask(1, workers);
+        const std::uint8_t* point = search.population().genotype(0);
+        CHECK(asked.size() == 2 && (asked[0] == point[0]) != (asked[1] == point[1]));
+        search.tell(&worse, 1, 1, workers);
+    }
+    CHECK(search.population().size() == 1);
+}
+
 TEST(local_search_moves_on_from_a_failed_point) {
     Workers workers(1);
     LocalSearch search(plain_space(2, 3), 1, 3, genotype_keys(2));

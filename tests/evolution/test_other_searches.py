@@ -87,6 +87,20 @@ def test_local_search_climbs_by_single_choices_to_local_optima(batch: int) -> No
         assert value >= np.max(around)
 
 
+def test_local_search_takes_neighbours_in_an_order_of_its_seed() -> None:
+    space = plain_space(8, 3)
+    orders = set()
+    for seed in range(12):
+        search = LocalSearch(space, seed, initial_size=1)
+        start = search.ask()[0]
+        search.tell([0.0])
+        listed = [tuple(row) for row in space.neighbours(start)]
+        asked = [tuple(row) for row in search.ask(16)]
+        assert sorted(asked) == sorted(listed)
+        orders.add(tuple(listed.index(row) for row in asked))
+    assert len(orders) == 12 and tuple(range(16)) not in orders
+
+
 def test_local_search_finds_the_best_cells_of_nasbench201(data_dir: Path) -> None:
     space = spaces_of.create("nasbench201")
     table = pd.read_csv(data_dir / "nasbench201_accuracy" / "mini_nasbench201_12epochs.csv.gz")

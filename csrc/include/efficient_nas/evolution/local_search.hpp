@@ -43,8 +43,8 @@ class LocalSearch : public Evolution {
                 return gather_new(1, workers, random);
             }
             const std::uint8_t* row = neighbours_.data() + next_;
-            next_ += num_choices();
             const std::size_t entry = find(row);
+            next_ += num_choices();  // not if finding the key failed: the next call looks again
             if (entry == HashIndex::kNone)
                 ask_found_new(row);
             else if (entry < history_.told() && beats(*history_.values()[entry], current_value()))
