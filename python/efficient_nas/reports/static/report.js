@@ -20,10 +20,11 @@ function progressChart(host, data, hidden, field, scale) {
   const x = { range: [0, Math.max(...ends) * 1.02 || 1], scale };
   const y = { range: padded(Math.min(...numbers), Math.max(...numbers), 0.06), scale: progress };
   const chart = frame(host, x, y, 330, `${progress.label} against ${heading(scale)}`);
-  for (const stage of hidden.has(0) ? [] : stages) {
+  for (const [i, stage] of (hidden.has(0) ? [] : stages).entries()) {
     const at = chart.sx(stage[field]);
+    const row = 14 * (i % 2); // short stages lie side by side
     svg("line", { class: "stage", x1: at, x2: at, y1: chart.box.top, y2: chart.box.bottom }, chart.root);
-    svg("text", { x: at + 4, y: chart.box.bottom - 6 }, chart.root, `stage ${stage.stage}`);
+    svg("text", { x: at + 4, y: chart.box.bottom - 6 - row }, chart.root, `stage ${stage.stage}`);
   }
   for (const curve of [...curves].reverse()) {
     const points = curve[field].map((v, k) => [chart.sx(v).toFixed(1), chart.sy(curve.values[k]).toFixed(1)]);
