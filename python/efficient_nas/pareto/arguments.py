@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +15,8 @@ Maximize: TypeAlias = bool | Sequence[bool] | npt.NDArray[np.bool_] | None
 
 def as_float64(where: str, name: str, array: npt.ArrayLike, shape: str) -> npt.NDArray[np.float64]:
     """`array` as C-contiguous float64; TypeError unless it holds real numbers that float64 can represent."""
+    if isinstance(array, np.ndarray) and array.dtype == np.float64:
+        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
     try:
         given = np.asarray(array)
     except ValueError as error:  # rows of different lengths
@@ -44,10 +47,10 @@ def checked_maximize(where: str, maximize: Maximize) -> bool | npt.NDArray[np.bo
 
 def column_signs(where: str, columns: int, maximize: Maximize) -> npt.NDArray[np.float64]:
     """The factor of every column that makes it one to be minimised: -1 where it is maximised."""
-    signs = np.ones(columns)
     checked = checked_maximize(where, maximize)
     if checked is None:
-        return signs
+        return _all_minimised(columns)
+    signs = np.ones(columns)
     flags = np.asarray(checked)
     if flags.shape not in {(), signs.shape}:
         raise ValueError(
@@ -55,6 +58,14 @@ def column_signs(where: str, columns: int, maximize: Maximize) -> npt.NDArray[np
             f"got {list(flags.shape)}"
         )
     signs[np.broadcast_to(flags, signs.shape)] = -1.0
+    return signs
+
+
+@lru_cache(maxsize=64)
+def _all_minimised(columns: int) -> npt.NDArray[np.float64]:
+    """Ones, read-only; kept because a controller asks for them twice a trial."""
+    signs = np.ones(columns)
+    signs.flags.writeable = False
     return signs
 
 

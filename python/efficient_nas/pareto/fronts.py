@@ -73,4 +73,4 @@ def rank(
             raise ValueError(
                 f"rank: {name} must have shape [{n}], one for each row of values, got {list(given.shape)}"
             )
-    return _core.pareto_rank(array, missed, flags.astype(np.bool_))
+    return _core.pareto_rank(array, missed, flags.astype(np.bool_, copy=False))
