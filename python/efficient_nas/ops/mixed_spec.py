@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from efficient_nas.ops.fields import checked_stride, positive_int
@@ -21,10 +21,12 @@ class MixedOpSpec:
     candidates: at least one `OpSpec` or name such as "sep_conv_3x3", in any sequence.
     channel_divisor: partial channels (PC-DARTS, arXiv:1907.05737, its K): the candidates see the first
     1 / channel_divisor of the channels, the others bypass them, then channels are shuffled. 1: all channels.
+    text: what `to_json` returns.
     """
 
     candidates: tuple[OpSpec, ...]
     channel_divisor: int = 1
+    text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.candidates, (list, tuple)):
@@ -41,6 +43,10 @@ class MixedOpSpec:
         object.__setattr__(self, "candidates", tuple(checked))
         divisor = positive_int("MixedOpSpec: channel_divisor", self.channel_divisor)
         object.__setattr__(self, "channel_divisor", divisor)
+        object.__setattr__(self, "text", json.dumps(self.to_object()))
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     def parameter_names(self, stride: int = 1) -> tuple[str, ...]:
         """Names of the parameters, `k.layer.weight` or `k.layer.bias`, in the order `mixed_op` takes them."""
@@ -75,6 +81,15 @@ class MixedOpSpec:
 
     def to_json(self) -> str:
         """JSON text that `from_json` reads; attributes that a candidate does not take are left out."""
+        return self.text
+
+    @classmethod
+    def from_json(cls, text: str) -> MixedOpSpec:
+        """The specification of a text that `to_json` wrote. ValueError or TypeError that names the field."""
+        return cls.from_object("MixedOpSpec", json_object("MixedOpSpec", text))
+
+    def to_object(self) -> dict[str, Any]:
+        """What `to_json` writes."""
         candidates = [
             {
                 name: value
@@ -83,22 +98,18 @@ class MixedOpSpec:
             }
             for candidate in self.candidates
         ]
-        return json.dumps({"candidates": candidates, "channel_divisor": self.channel_divisor})
+        return {"candidates": candidates, "channel_divisor": self.channel_divisor}
 
     @classmethod
-    def from_json(cls, text: str) -> MixedOpSpec:
-        """The specification of a text that `to_json` wrote. ValueError or TypeError that names the field."""
-        try:
-            document = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"MixedOpSpec: not JSON: {error}") from None
-        values = _fields("MixedOpSpec", document, ("candidates", "channel_divisor"), required="candidates")
+    def from_object(cls, where: str, document: Any) -> MixedOpSpec:
+        """The specification of what `to_object` returned; `where` begins the messages of errors."""
+        values = json_fields(where, document, ("candidates", "channel_divisor"), required="candidates")
         candidates = values["candidates"]
         if not isinstance(candidates, list):
-            raise TypeError(f"MixedOpSpec: candidates must be a list, got {candidates!r}")
+            raise TypeError(f"{where}: candidates must be a list, got {candidates!r}")
         return cls(
             tuple(
-                OpSpec(**_fields(f"MixedOpSpec: candidates[{k}]", entry, _OP_FIELDS, required="operation"))
+                OpSpec(**json_fields(f"{where}: candidates[{k}]", entry, _OP_FIELDS, required="operation"))
                 for k, entry in enumerate(candidates)
             ),
             values.get("channel_divisor", 1),
@@ -160,7 +171,16 @@ def _buffers(layers: list[tuple[int, Convolution | Norm]]) -> Iterator[Named]:
             yield f"{k}.{layer.name}.running_var", (layer.channels,)
 
 
-def _fields(where: str, value: Any, allowed: tuple[str, ...], *, required: str) -> dict[str, Any]:
+def json_object(where: str, text: str) -> Any:
+    """What a JSON text holds, or a ValueError."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{where}: not JSON: {error}") from None
+
+
+def json_fields(where: str, value: Any, allowed: tuple[str, ...], *, required: str) -> dict[str, Any]:
+    """`value` as a JSON object that has `required` and nothing but `allowed`; TypeError or ValueError."""
     if not isinstance(value, dict):
         raise TypeError(f"{where} must be an object, got {value!r}")
     unknown = sorted(set(value) - set(allowed))

@@ -1,15 +1,18 @@
-"""The definition of the mixed operation in plain PyTorch; every other implementation is held to it."""
+"""The definition of mixed operations and cells of them in plain PyTorch, for every other implementation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from efficient_nas.ops.arguments import check_mixed_op
+from efficient_nas.ops.cell_arguments import check_mixed_cell
+from efficient_nas.ops.cell_spec import CellSpec
 from efficient_nas.ops.mixed_spec import MixedOpSpec
 from efficient_nas.ops.spec import OpSpec
 
@@ -67,6 +70,59 @@ def mixed_op(
             layers = _Layers(tensors, training, eps, momentum)
             y = y + alpha[k] * _run(candidate, source, layers, stride)
     return y if spec.channel_divisor == 1 else _join(y, x[:, mixed_channels:], spec.channel_divisor, stride)
+
+
+def mixed_cell(
+    inputs: Sequence[Tensor],
+    alphas: Sequence[Tensor] | Tensor,
+    parameters: Sequence[Tensor],
+    spec: CellSpec,
+    *,
+    training: bool = True,
+    running: Sequence[Tensor] | None = None,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    skip_zero: bool = False,
+) -> list[Tensor]:
+    """The nodes of a cell in order, each the sum over its edges of `mixed_op` of the edge's source.
+
+    inputs: spec.inputs tensors [N, C, H, W] of one dtype; edges into one node must give it one size.
+    alphas: of every edge [K], or one tensor [E, K] where edges have as many candidates.
+    parameters, running: of all edges in turn, in each as in `mixed_op`; names and shapes are
+    `spec.parameter_names`, `spec.parameter_shapes`, `spec.buffer_names`, `spec.buffer_shapes`.
+    Everything else is as in `mixed_op`.
+    """
+    check_mixed_cell(
+        "mixed_cell", inputs, alphas, parameters, spec, training, running, eps, momentum, skip_zero
+    )
+    own_parameters, own_running = iter(parameters), iter(running or ())
+    tensors = [
+        (
+            list(islice(own_parameters, len(edge.spec.parameter_names(edge.stride)))),
+            None if running is None else list(islice(own_running, len(edge.spec.buffer_names(edge.stride)))),
+        )
+        for edge in spec.edges
+    ]
+    states = list(inputs)
+    for node in range(spec.inputs, spec.inputs + spec.nodes):
+        terms = [
+            mixed_op(
+                states[edge.source],
+                alphas[e],
+                tensors[e][0],
+                edge.spec,
+                training=training,
+                running=tensors[e][1],
+                stride=edge.stride,
+                eps=eps,
+                momentum=momentum,
+                skip_zero=skip_zero,
+            )
+            for e, edge in enumerate(spec.edges)
+            if edge.target == node
+        ]
+        states.append(sum(terms[1:], start=terms[0]))
+    return states[spec.inputs :]
 
 
 @dataclass(frozen=True, slots=True)
