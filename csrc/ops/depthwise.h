@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace efficient_nas::ops {
+#include "storage.h"
 
-enum class Storage { kFloat32, kFloat64, kBfloat16 };
+namespace efficient_nas::ops {
 
 // Every pair is {height, width}.
 struct DepthwiseShape {

@@ -268,3 +268,67 @@ def darts_from_string(text: str) -> npt.NDArray[np.uint8]: ...
 def darts_to_string(genotype: npt.NDArray[np.uint8]) -> str: ...
 def space_from_string(space: SpaceSpec, text: str) -> npt.NDArray[np.uint8]: ...
 def space_to_string(space: SpaceSpec, genotype: npt.NDArray[np.uint8]) -> str: ...
+
+# bind_mixed.cpp
+
+class MixedCell:
+    def __init__(
+        self,
+        inputs: int,
+        edges: Sequence[tuple[int, int, int, Sequence[tuple[str, int, int, int, str, bool]]]],
+    ) -> None: ...
+    def saved_elements(self, shapes: Sequence[tuple[int, int, int]], channels: Sequence[int]) -> list[int]: ...
+    def statistics_size(self, shapes: Sequence[tuple[int, int, int]], channels: Sequence[int]) -> int: ...
+    def forward(
+        self,
+        dtype: str,
+        batch: int,
+        shapes: Sequence[tuple[int, int, int]],
+        channels: Sequence[int],
+        inputs: Sequence[int],
+        pitches: Sequence[int],
+        alphas: int,
+        parameters: Sequence[int],
+        running: Sequence[int],
+        outputs: Sequence[int],
+        saved: Sequence[int],
+        statistics: int,
+        training: bool,
+        eps: float,
+        skip_zero: bool,
+        threads: int,
+    ) -> None: ...
+    def backward(
+        self,
+        dtype: str,
+        batch: int,
+        shapes: Sequence[tuple[int, int, int]],
+        channels: Sequence[int],
+        inputs: Sequence[int],
+        pitches: Sequence[int],
+        alphas: int,
+        parameters: Sequence[int],
+        outputs: Sequence[int],
+        output_gradients: Sequence[int],
+        saved: Sequence[int],
+        statistics: int,
+        training: bool,
+        eps: float,
+        skip_zero: bool,
+        input_gradients: Sequence[int],
+        alpha_gradients: int,
+        parameter_gradients: Sequence[int],
+        threads: int,
+    ) -> None: ...
+    def update_running(
+        self,
+        dtype: str,
+        batch: int,
+        shapes: Sequence[tuple[int, int, int]],
+        channels: Sequence[int],
+        alphas: int,
+        statistics: int,
+        running: Sequence[int],
+        momentum: float,
+        skip_zero: bool,
+    ) -> None: ...

@@ -1,0 +1,231 @@
+#include "mixed_run.h"
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace efficient_nas::ops {
+namespace {
+
+// Sums of a plane's band: small enough for the second-level cache to hold the four planes of the backward
+// pass.
+constexpr std::int64_t kBandSums = 1 << 17;
+constexpr std::int64_t kBandRows = 16;  // at least: neighbouring bands compute some rows twice
+constexpr std::int64_t kFewImages = 8;  // of which bands are made smaller for threads to have some
+constexpr std::int64_t kFewRows = 8;
+// Every part has sums of its own, which must be added up: each is worth so many pixels of work.
+constexpr std::int64_t kPixelsPerPart = 512;
+constexpr std::int64_t kMostParts = 32;
+
+}  // namespace
+
+Pieces::Pieces(std::int64_t batch, const Geometry& size, std::int64_t pitch) : height_(size.height) {
+    std::int64_t rows = std::max(kBandRows, kBandSums / std::max<std::int64_t>(1, size.width * pitch));
+    if (batch < kFewImages)
+        rows =
+            std::min(rows, std::max(kFewRows, size.height * std::max<std::int64_t>(1, batch) / kFewImages));
+    bands_ = std::max<std::int64_t>(1, (size.height + rows / 2) / rows);
+    band_rows_ = (size.height + bands_ - 1) / bands_;
+    bands_ = (size.height + band_rows_ - 1) / band_rows_;
+    count_ = batch * bands_;
+    const std::int64_t pixels = batch * size.height * size.width;
+    parts_ = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(std::min(pixels / kPixelsPerPart, count_), 1, kMostParts));
+}
+
+template <typename Sum>
+CellRun<Sum>::CellRun(const MixedCell& cell, const CellCall& cell_call, const CellOperands& cell_operands,
+                      const std::vector<const void*>& outputs, std::size_t num_threads)
+    : program(cell, cell_call.storage, cell_call.inputs, cell_call.channels),
+      call(cell_call),
+      operands(cell_operands),
+      threads(num_threads) {
+    const auto expect = [](const char* what, std::size_t got, std::size_t wanted) {
+        if (got != wanted)
+            throw std::invalid_argument(std::string("MixedCell: ") + what + " must be " +
+                                        std::to_string(wanted) + ", got " + std::to_string(got));
+    };
+    expect("inputs", operands.inputs.size(), program.num_inputs);
+    expect("pitches", operands.pitches.size(), program.num_inputs);
+    expect("alphas", call.alphas.size(), program.num_alphas);
+    expect("parameters", operands.parameters.size(), program.num_parameters);
+    expect("saved", operands.saved.size(), program.units.size());
+    expect("outputs", outputs.size() + program.num_inputs, program.states.size());
+    for (std::size_t s = 0; s < program.states.size(); ++s) {
+        const bool is_input = s < program.num_inputs;
+        const void* data = is_input ? operands.inputs[s] : outputs[s - program.num_inputs];
+        const ChannelLayout& layout = program.states[s].layout;
+        states.push_back({static_cast<std::byte*>(const_cast<void*>(data)),
+                          is_input ? operands.pitches[s] : layout.channels, program.states[s].size, layout});
+    }
+    if (call.skip_zero) program.skip_zeros(call.alphas);
+    weights.resize(program.units.size());
+    norms.resize(program.units.size());
+    for_each_piece(program.units.size(), threads, [this](std::size_t unit) {
+        if (program.units[unit].active) pack(unit);
+    });
+}
+
+template <typename Sum>
+void CellRun<Sum>::pack(std::size_t index) {
+    const Unit& unit = program.units[index];
+    UnitWeights<Sum>& packed = weights[index];
+    packed.plane = plane_of(program.passes[unit.pass]);
+    const std::int64_t in = unit.in.pitch, out = unit.out.pitch;
+    if (unit.depthwise != kAbsent) {
+        packed.taps = forward_taps(unit, packed.plane);
+        packed.gradient_taps = gradient_taps(unit, packed.plane);
+        const auto arrange = [&](const std::vector<std::int64_t>& taps) {
+            std::vector<Sum> rows(taps.size() * static_cast<std::size_t>(in));
+            const Sum* weight = parameter(unit.depthwise);
+            for (std::size_t t = 0; t < taps.size(); ++t)
+                for (std::int64_t c = 0; c < unit.in.channels; ++c)
+                    rows[t * static_cast<std::size_t>(in) + static_cast<std::size_t>(c)] =
+                        weight[c * unit.kernel * unit.kernel + taps[t]];
+            return rows;
+        };
+        packed.depthwise = arrange(packed.taps.weight_taps);
+        packed.depthwise_gradient = arrange(packed.gradient_taps.weight_taps);
+    }
+    const auto num_taps = static_cast<std::int64_t>(unit.mix.size());
+    packed.mix.resize(static_cast<std::size_t>(num_taps * unit.in.channels * out));
+    packed.mix_transposed.resize(static_cast<std::size_t>(num_taps * unit.out.channels * in));
+    for (std::int64_t t = 0; t < num_taps; ++t) {
+        const MixTap& tap = unit.mix[static_cast<std::size_t>(t)];
+        const Sum* weight = parameter(tap.part.parameter) + tap.tap;
+        Sum* mix = packed.mix.data() + t * unit.in.channels * out + tap.part.first;
+        Sum* transposed = packed.mix_transposed.data() + (t * unit.out.channels + tap.part.first) * in;
+        for (std::int64_t o = 0; o < tap.part.count; ++o)
+            for (std::int64_t i = 0; i < unit.in.channels; ++i) {
+                const Sum value = weight[(o * unit.in.channels + i) * tap.taps];
+                mix[i * out + o] = value;
+                transposed[o * in + i] = value;
+            }
+    }
+}
+
+template <typename Sum>
+Image CellRun<Sum>::unit_image(std::size_t index, void* data) const {
+    const Unit& unit = program.units[index];
+    return {static_cast<std::byte*>(data),
+            unit.out.pitch,
+            unit.size,
+            {unit.out.pitch, unit.out.pitch, unit.out.kernels}};
+}
+
+template <typename Sum>
+ImageRows<Sum> CellRun<Sum>::rows(const Image& image, std::int64_t n, std::int64_t first, std::int64_t last,
+                                  Sum* memory) const {
+    const std::int64_t sums = image.size.width * image.layout.pitch;
+    if (is_direct(image)) return {reinterpret_cast<const Sum*>(address(image, n, 0)), sums};
+    for (std::int64_t r = first; r < last; ++r) load(image, n, r, 1, memory + (r - first) * sums);
+    return {memory - first * sums, sums};
+}
+
+template <typename Sum>
+void CellRun<Sum>::load(const Image& image, std::int64_t n, std::int64_t row, std::int64_t stride,
+                        Sum* target) const {
+    const std::int64_t width = image.size.width;
+    image.layout.kernels->load_row(address(image, n, row), image.pixel_pitch, image.layout.channels,
+                                   {width, 0, stride, ceiling_division(width, stride)},
+                                   {Activation::kNone, nullptr, nullptr, nullptr}, target,
+                                   image.layout.pitch);
+}
+
+template <typename Sum>
+void CellRun<Sum>::write(const Image& image, std::int64_t n, std::int64_t row, const Sum* sums) const {
+    if (is_direct(image)) return;
+    image.layout.kernels->store_row(sums, image.size.width, image.layout.pitch, image.layout.channels,
+                                    address(image, n, row), image.pixel_pitch, nullptr, nullptr, nullptr);
+}
+
+template <typename Sum>
+double CellRun<Sum>::mean_of(const NormTensors& norm, std::int64_t channel) const {
+    double mean = operands.statistics[norm.statistics + channel];
+    for (const ChannelPart& part : norm.bias)
+        if (part.first <= channel && channel < part.first + part.count)
+            mean -= double(parameter(part.parameter)[channel - part.first]);
+    return mean;
+}
+
+template <typename Sum>
+double CellRun<Sum>::inverse_deviation(const NormTensors& norm, const ChannelLayout& layout,
+                                       std::int64_t channel) const {
+    return 1 / std::sqrt(operands.statistics[norm.statistics + layout.channels + channel] + call.eps);
+}
+
+template <typename Sum>
+Affine<Sum> CellRun<Sum>::affine_of(const NormTensors& norm, const ChannelLayout& layout) const {
+    const auto pitch = static_cast<std::size_t>(layout.pitch);
+    Affine<Sum> affine{std::vector<Sum>(pitch), std::vector<Sum>(pitch), std::vector<Sum>(pitch)};
+    for (std::int64_t c = 0; c < layout.channels; ++c) {
+        const auto i = static_cast<std::size_t>(c);
+        if (norm.kind == NormKind::kNone) {
+            affine.scale[i] = 1;
+            continue;
+        }
+        const double gamma = norm.gamma == kAbsent ? 1 : double(parameter(norm.gamma)[c]);
+        affine.mean[i] = static_cast<Sum>(mean_of(norm, c));
+        affine.scale[i] = static_cast<Sum>(gamma * inverse_deviation(norm, layout, c));
+        if (norm.beta != kAbsent) affine.shift[i] = parameter(norm.beta)[c];
+    }
+    return affine;
+}
+
+template <typename Sum>
+Prologue CellRun<Sum>::prologue_of(const Pass& pass) const {
+    if (pass.unit == kAbsent) return {pass.activation, nullptr, nullptr, nullptr};
+    const Affine<Sum>& affine = norms[pass.unit];
+    return {pass.activation, affine.mean.data(), affine.scale.data(), affine.shift.data()};
+}
+
+template <typename Sum>
+Sum* CellRun<Sum>::load_plane(const Pass& pass, const PlaneRow& plane, const Image& image, std::int64_t n,
+                              std::int64_t first, std::int64_t last, Sum* memory) const {
+    const std::int64_t sums = pixels_of(plane) * pass.layout.pitch;
+    const std::int64_t begin = first * pass.stride - pass.before;
+    const std::int64_t end = (last - 1) * pass.stride + pass.after + 1;
+    Sum* rows = memory - begin * sums;
+    const Prologue prologue = prologue_of(pass);
+    for (std::int64_t r = begin; r < end; ++r) {
+        const bool inside = r >= 0 && r < pass.size.height;
+        pass.layout.kernels->load_row(inside ? address(image, n, r) : nullptr, image.pixel_pitch,
+                                      image.layout.channels, plane, prologue, rows + r * sums,
+                                      pass.layout.pitch);
+    }
+    return rows;
+}
+
+template <typename Sum>
+void CellRun<Sum>::unit_lines(const Unit& unit, const Pass& pass, const PlaneRow& plane, const Sum* rows,
+                              std::int64_t output_row, const void** lines) const {
+    const std::int64_t sums = pixels_of(plane) * pass.layout.pitch;
+    const std::int64_t row = output_row * pass.stride;
+    if (unit.depthwise != kAbsent) {
+        for (std::int64_t u = 0; u < unit.kernel; ++u)
+            lines[u] = rows + (row - unit.padding + u * unit.dilation) * sums;
+        return;
+    }
+    for (std::size_t t = 0; t < unit.mix.size(); ++t)
+        lines[t] =
+            rows + (row + unit.mix[t].row) * sums + pixel_of(plane, unit.mix[t].column) * pass.layout.pitch;
+}
+
+template <typename Sum>
+void CellRun<Sum>::pool_row(const Pool& pool, const ImageRows<Sum>& image, std::int64_t o, const void** lines,
+                            Sum* scratch, Sum* target) const {
+    const State& state = program.states[pool.state];
+    const PoolWindow window{pool.kernel, pool.stride, pool.kernel / 2, state.size.width};
+    for (std::int64_t u = 0; u < pool.kernel; ++u) {
+        const std::int64_t r = o * pool.stride - window.padding + u;
+        lines[u] = r >= 0 && r < state.size.height ? image.row(r) : nullptr;
+    }
+    const MixedKernels& kernels = *state.layout.kernels;
+    (pool.maximum ? kernels.max_pool_row : kernels.average_pool_row)(lines, window, pool.size.width,
+                                                                     state.layout.pitch, target, scratch);
+}
+
+template class CellRun<float>;
+template class CellRun<double>;
+
+}  // namespace efficient_nas::ops
