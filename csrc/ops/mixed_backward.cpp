@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "flush_subnormals.h"
+#include "kept_memory.h"
 #include "mixed_cell.h"
 #include "mixed_run.h"
 #include "mixed_terms.h"
@@ -68,6 +69,8 @@ class Backward {
         clear_gradients();
         for (std::size_t s = run_.states.size(); s-- > 0;) {
             run_passes(0, [&](const Pass& pass) { return pass.state == s; });
+            for (const Pass& pass : program.passes)
+                if (pass.unit != kAbsent && run_.root_of(pass) == s) value_gradients_[pass.unit] = {};
             if (s < program.num_inputs) continue;
             reduce_node(s);
             for (std::size_t level = kLevels; level-- > 1;)
@@ -299,7 +302,7 @@ class Backward {
     void allocate_value_gradient(std::size_t index) {
         const Unit& unit = run_.program.units[index];
         const std::int64_t elements = run_.call.batch * unit.size.height * unit.size.width * unit.out.pitch;
-        value_gradients_[index] = AlignedMemory(static_cast<std::size_t>(elements) * run_.element_size());
+        value_gradients_[index] = KeptMemory(static_cast<std::size_t>(elements) * run_.element_size());
     }
 
     void run_jobs(Job* jobs, std::size_t count) {
@@ -747,9 +750,9 @@ class Backward {
     CellRun<Sum> run_;
     const BackwardOperands& operands_;
     std::vector<Sum> zero_;  // a row of coefficients
-    std::vector<AlignedMemory> memory_;
+    std::vector<KeptMemory> memory_;
     std::vector<Image> gradients_;                   // of states
-    std::vector<AlignedMemory> value_gradients_;     // of units, behind norm and activation's derivative
+    std::vector<KeptMemory> value_gradients_;        // of units, behind norm and activation's derivative
     std::vector<NormGradient<Sum>> norm_gradients_;  // of units
     std::vector<NormGradient<Sum>> term_gradients_;  // of other terms
 };
