@@ -88,18 +88,20 @@ class Backward {
         for (std::size_t s = 0; s < run_.states.size(); ++s) {
             Image image = run_.states[s];
             image.pixel_pitch = image.layout.channels;
+            const std::int64_t elements =
+                run_.call.batch * image.size.height * image.size.width * image.layout.channels;
+            const std::size_t bytes = static_cast<std::size_t>(elements) * run_.element_size();
+            const bool unread = program.states[s].leaving.empty();
             if (s < program.num_inputs) {
                 image.data = static_cast<std::byte*>(operands_.input_gradients[s]);
+                if (unread && image.data != nullptr) std::memset(image.data, 0, bytes);
             } else {
                 const void* given = operands_.output_gradients[s - program.num_inputs];
                 image.data = static_cast<std::byte*>(const_cast<void*>(given));
-                if (!program.states[s].leaving.empty() || given == nullptr) {
-                    const std::int64_t elements =
-                        run_.call.batch * image.size.height * image.size.width * image.layout.channels;
-                    const std::size_t bytes = static_cast<std::size_t>(elements) * run_.element_size();
+                if (!unread || given == nullptr) {
                     memory_.emplace_back(bytes);
                     image.data = static_cast<std::byte*>(memory_.back().data());
-                    if (program.states[s].leaving.empty()) std::memset(image.data, 0, bytes);
+                    if (unread) std::memset(image.data, 0, bytes);
                 }
             }
             gradients_.push_back(image);
