@@ -5,6 +5,8 @@ from efficient_nas.ops import sets as sets
 from efficient_nas.ops.cell_spec import CellEdge as CellEdge
 from efficient_nas.ops.cell_spec import CellSpec as CellSpec
 from efficient_nas.ops.depthwise import depthwise_conv2d as depthwise_conv2d
+from efficient_nas.ops.mixed import mixed_cell as mixed_cell
+from efficient_nas.ops.mixed import mixed_op as mixed_op
 from efficient_nas.ops.mixed_spec import MixedOpSpec as MixedOpSpec
 from efficient_nas.ops.spec import OpSpec as OpSpec
 from efficient_nas.ops.tensors import MixedOpTensors as MixedOpTensors

@@ -63,7 +63,8 @@ def node_channels(
     """The channels of every node, those of a source where an edge keeps them, else as its weights show."""
     channels = list(input_channels)
     for source, weights in _channel_sources(spec):
-        shown = sum(len(parameters[i]) if parameters[i].ndim else 0 for i in weights)
+        # What is no tensor is found out when all are checked.
+        shown = sum(len(p) for i in weights if isinstance(p := parameters[i], Tensor) and p.ndim)
         channels.append(shown or channels[source])
     return tuple(channels[spec.inputs :])
 

@@ -1,0 +1,175 @@
+"""The fused mixed operation, and cells of it, on the CPU (docs/design/mixed-op.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from efficient_nas.ops import mixed_registered as registered
+from efficient_nas.ops.arguments import check_mixed_op, check_options
+from efficient_nas.ops.cell_arguments import check_mixed_cell
+from efficient_nas.ops.cell_spec import CellSpec
+from efficient_nas.ops.direct import is_direct
+from efficient_nas.ops.mixed_direct import direct_cell
+from efficient_nas.ops.mixed_plan import (
+    Options,
+    Plan,
+    check_supported,
+    plan_if_fits,
+    plan_of,
+    single,
+    single_text,
+)
+from efficient_nas.ops.mixed_spec import MixedOpSpec
+
+_requires_grad = attrgetter("requires_grad")
+
+
+def mixed_op(
+    x: Tensor,
+    alpha: Tensor,
+    parameters: Sequence[Tensor],
+    spec: MixedOpSpec,
+    *,
+    training: bool = True,
+    running: Sequence[Tensor] | None = None,
+    stride: int = 1,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    skip_zero: bool = False,
+) -> Tensor:
+    """y = sum_k alpha[k] * op_k(x), [N, C_out, ceil(H / stride), ceil(W / stride)], in one native pass.
+
+    Arguments, values and errors of `reference.mixed_op`, on the CPU, for float32, float64, and bfloat16 with
+    sums in float32. Gradients for x, alpha and every parameter, of first order; a second one is an error.
+    The result is channels_last. So should x be; first channels of a wider channels_last tensor are as good,
+    other layouts are copied. Under autocast x becomes bfloat16 and so does the result, while parameters and
+    running statistics stay float32. Results are the same for any number of threads
+    (`torch.set_num_threads`). Departure: with float32 and bfloat16 on x86, subnormal numbers count as zero.
+    torch.compile and torch.export take any batch size, and compile for one image size.
+    """
+    options = Options(training, eps, momentum, skip_zero)
+    if torch.compiler.is_compiling():
+        if not isinstance(spec, MixedOpSpec):
+            raise TypeError("mixed_op: spec must be a MixedOpSpec")
+        mixed = _mixed_channels(x, spec)
+        text = single_text(spec.text, stride)
+        (y,) = registered.mixed_cell([mixed], alpha, parameters, running, text, options)
+        return _join(y, x, spec.channel_divisor, stride)
+    check_options("mixed_op", *options)
+    plan = None
+    if (
+        isinstance(spec, MixedOpSpec)
+        and isinstance(x, Tensor)
+        and x.ndim == 4
+        and x.shape[1] % spec.channel_divisor == 0
+        and type(stride) is int
+        and stride in {1, 2}
+    ):
+        mixed = _mixed_channels(x, spec)
+        cell = single(spec, stride)
+        plan = _quick_plan([mixed], [alpha], parameters, cell, training, running)
+    if plan is None:
+        check_mixed_op(
+            "mixed_op", x, alpha, parameters, spec, training, running, stride, eps, momentum, skip_zero
+        )
+        check_supported("mixed_op", [x, alpha, *parameters, *(running or ())])
+        mixed = _mixed_channels(x, spec)
+        plan = plan_of(single(spec, int(stride)), [mixed], parameters)
+    (y,) = _run(plan, [mixed], alpha, parameters, running, options)
+    return _join(y, x, spec.channel_divisor, stride)
+
+
+def mixed_cell(
+    inputs: Sequence[Tensor],
+    alphas: Sequence[Tensor] | Tensor,
+    parameters: Sequence[Tensor],
+    spec: CellSpec,
+    *,
+    training: bool = True,
+    running: Sequence[Tensor] | None = None,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    skip_zero: bool = False,
+) -> list[Tensor]:
+    """The nodes of a cell in order, each the sum over its edges of `mixed_op` of the edge's source.
+
+    Arguments, values and errors of `reference.mixed_cell`; devices, dtypes, layouts, autocast, gradients and
+    compilers as in `mixed_op`. All edges are computed in one call: a state is read once for all edges that
+    leave it, and the terms of a sum are never stored.
+    """
+    options = Options(training, eps, momentum, skip_zero)
+    if torch.compiler.is_compiling():
+        if not isinstance(spec, CellSpec):
+            raise TypeError("mixed_cell: spec must be a CellSpec")
+        return registered.mixed_cell(inputs, _joined(alphas), parameters, running, spec.text, options)
+    check_options("mixed_cell", *options)
+    plan = None
+    if isinstance(spec, CellSpec):
+        plan = _quick_plan(inputs, alphas, parameters, spec, training, running)
+    if plan is None:
+        check_mixed_cell(
+            "mixed_cell", inputs, alphas, parameters, spec, training, running, eps, momentum, skip_zero
+        )
+        all_alphas = [alphas] if isinstance(alphas, Tensor) else alphas
+        check_supported("mixed_cell", [*inputs, *all_alphas, *parameters, *(running or ())])
+        plan = plan_of(spec, inputs, parameters)
+    return _run(plan, inputs, _joined(alphas), parameters, running, options)
+
+
+def _quick_plan(
+    inputs: Sequence[Tensor],
+    alphas: Sequence[Tensor] | Tensor,
+    parameters: Sequence[Tensor],
+    spec: CellSpec,
+    training: bool,
+    running: Sequence[Tensor] | None,
+) -> Plan | None:
+    """The plan where all is well at first sight; None where full checks have to find out."""
+    buffers = () if running is None else running
+    autocast = torch.is_autocast_enabled("cpu")
+    plan = plan_if_fits(inputs, alphas, parameters, buffers, spec, same_dtype=not autocast)
+    if plan is None or (plan.shapes.buffers and not buffers and not (training and running is None)):
+        return None
+    return None if any(map(_requires_grad, buffers)) else plan
+
+
+def _run(
+    plan: Plan,
+    inputs: Sequence[Tensor],
+    alphas: Tensor,
+    parameters: Sequence[Tensor],
+    running: Sequence[Tensor] | None,
+    options: Options,
+) -> list[Tensor]:
+    if is_direct(*inputs, alphas, *parameters, *(running or ())):
+        return direct_cell(plan, inputs, alphas, parameters, running, options)
+    return registered.mixed_cell(inputs, alphas, parameters, running, plan.spec.text, options)
+
+
+def _joined(alphas: Sequence[Tensor] | Tensor) -> Tensor:
+    """The weights of all edges in one tensor."""
+    return alphas.reshape(-1) if isinstance(alphas, Tensor) else torch.cat(list(alphas))
+
+
+def _mixed_channels(x: Tensor, spec: MixedOpSpec) -> Tensor:
+    """The channels that candidates see."""
+    return x if spec.channel_divisor == 1 else x[:, : x.shape[1] // spec.channel_divisor]
+
+
+def _join(y: Tensor, x: Tensor, groups: int, stride: int) -> Tensor:
+    """y with the channels of x that bypass it, shuffled: the first of every group, the second of each, ..."""
+    if groups == 1:
+        return y
+    bypassed = x[:, x.shape[1] // groups :].to(y.dtype)
+    if stride == 2:
+        bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
+    # [N, H, W, channel of the group, group], which is channels_last memory of the result.
+    n, c, h, w = y.shape
+    others = bypassed.reshape(n, groups - 1, c, h, w).permute(0, 3, 4, 2, 1)
+    both = torch.cat([y.permute(0, 2, 3, 1).unsqueeze(-1), others], dim=-1)
+    return both.flatten(3).permute(0, 3, 1, 2)

@@ -1,0 +1,84 @@
+"""Cells of mixed operations on plain tensors, with gradients, without torch's dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from efficient_nas.ops import mixed_kernels as kernels
+from efficient_nas.ops.direct import is_direct
+from efficient_nas.ops.mixed_plan import Options, Plan
+from efficient_nas.ops.mixed_registered import mixed_cell_backward
+
+
+def direct_cell(
+    plan: Plan,
+    inputs: Sequence[Tensor],
+    alphas: Tensor,
+    parameters: Sequence[Tensor],
+    running: Sequence[Tensor] | None,
+    options: Options,
+) -> list[Tensor]:
+    """The nodes of a cell of tensors that `is_direct` lets pass; alphas of all edges in one tensor."""
+    if torch.is_grad_enabled():
+        return list(_Direct.apply(plan, options, running, alphas, *inputs, *parameters))  # type: ignore[no-untyped-call]
+    return _forward(plan, options, running, alphas, inputs, parameters).nodes
+
+
+def _forward(
+    plan: Plan,
+    options: Options,
+    running: Sequence[Tensor] | None,
+    alphas: Tensor,
+    inputs: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+) -> kernels.Forward:
+    done = kernels.forward(
+        plan, inputs, alphas, parameters, () if options.training else running or (), options
+    )
+    if options.training and running:
+        x = inputs[0]
+        kernels.update_running(plan, len(x), x.dtype, running, alphas, done.statistics, options)
+    return done
+
+
+class _Direct(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        plan: Plan,
+        options: Options,
+        running: Sequence[Tensor] | None,
+        alphas: Tensor,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        count = plan.spec.inputs
+        done = _forward(plan, options, running, alphas, tensors[:count], tensors[count:])
+        # The inputs themselves too where they were copied: changes of them in place shall be found out.
+        ctx.save_for_backward(alphas, done.statistics, *done.pixels, *done.nodes, *tensors, *done.saved)
+        ctx.set_materialize_grads(False)
+        ctx.plan, ctx.options = plan, options
+        return tuple(done.nodes)
+
+    @staticmethod
+    def backward(ctx: Any, *node_gradients: Tensor | None) -> Any:
+        plan: Plan = ctx.plan
+        alphas, statistics, *others = ctx.saved_tensors
+        tensors = iter(others)
+        counts = plan.spec.inputs, plan.spec.nodes, plan.spec.inputs, len(plan.shapes.parameters)
+        pixels, nodes, inputs, parameters = (list(islice(tensors, count)) for count in counts)
+        rest = alphas, parameters, nodes, list(tensors), statistics
+        wanted = ctx.needs_input_grad[4:]
+        given = [gradient for gradient in node_gradients if gradient is not None]
+        # Recording (create_graph): the registered operation says that there is no second derivative.
+        if torch.is_grad_enabled() or not is_direct(*given, *ctx.saved_tensors):
+            gradients = mixed_cell_backward(
+                node_gradients, inputs, *rest, plan.spec.text, ctx.options, wanted
+            )
+        else:
+            gradients = kernels.backward(plan, node_gradients, pixels, *rest, ctx.options, wanted)
+        return None, None, None, gradients.alphas, *gradients.inputs, *gradients.parameters

@@ -1,0 +1,124 @@
+"""The fused mixed operation and cells of it, in float64, against the definition: values and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_cells import cell_specs, mixed_op_specs, random_running, random_tensor
+from torch import Tensor
+
+from efficient_nas import ops
+from efficient_nas.ops import CellSpec, MixedOpSpec, reference, sets
+
+SPECS = {
+    "darts": sets.darts(),
+    "darts_affine": sets.darts("affine"),
+    "pc_darts": sets.darts(channel_divisor=4),
+    "nasbench201": sets.nasbench201(bias=True),
+    "mbconv": sets.mbconv((3, 5), (1, 3)),
+}
+
+
+def arguments(
+    spec: MixedOpSpec,
+    size: tuple[int, int, int, int],
+    stride: int = 1,
+    output_channels: int | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> dict[str, Any]:
+    """Arguments of `mixed_op` with random tensors in float64."""
+    shapes = spec.parameter_shapes(size[1], output_channels, stride)
+    return {
+        "x": random_tensor(size, seed),
+        "alpha": random_tensor([len(spec.candidates)], seed + 1),
+        "parameters": [random_tensor(shape, seed + 2 + i) for i, shape in enumerate(shapes)],
+        "spec": spec,
+        "running": random_running(spec.buffer_shapes(size[1], output_channels, stride), seed),
+        "stride": stride,
+    } | options
+
+
+def results(function: Callable[..., Any], call: dict[str, Any]) -> list[Tensor]:
+    """Nodes, gradients of all tensors (of a random sum of the nodes), and running statistics afterwards."""
+    leaves = {}
+    for name in ("x", "inputs", "alpha", "alphas", "parameters"):
+        if name in call:
+            given = [call[name]] if isinstance(call[name], Tensor) else call[name]
+            own = [tensor.detach().requires_grad_() for tensor in given]
+            leaves[name] = own[0] if isinstance(call[name], Tensor) else own
+    running = None if call["running"] is None else [tensor.clone() for tensor in call["running"]]
+    nodes = function(**(call | leaves | {"running": running}))
+    nodes = [nodes] if isinstance(nodes, Tensor) else nodes
+    total = sum((node * random_tensor(node.shape, 99 + i)).sum() for i, node in enumerate(nodes))
+    wrt = [t for own in leaves.values() for t in ([own] if isinstance(own, Tensor) else own)]
+    assert isinstance(total, Tensor)
+    gradients = torch.autograd.grad(total, wrt, materialize_grads=True)
+    return [*(node.detach() for node in nodes), *gradients, *(running or ())]
+
+
+def assert_equal_to_the_definition(
+    fused: Callable[..., Any], definition: Callable[..., Any], call: dict[str, Any]
+) -> None:
+    ours, theirs = results(fused, call), results(definition, call)
+    for mine, exact in zip(ours, theirs, strict=True):
+        scale = float(exact.abs().max()) if exact.numel() else 0.0
+        torch.testing.assert_close(mine, exact, rtol=1e-9, atol=1e-9 * (1 + scale))
+
+
+@given(
+    spec=st.one_of(mixed_op_specs(), mixed_op_specs(changing=True)),
+    size=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9)),
+    change=st.integers(1, 40),
+    stride=st.sampled_from([1, 2]),
+    training=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=120)
+def test_random_operations_equal_the_definition(
+    spec: MixedOpSpec,
+    size: tuple[int, int, int, int],
+    change: int,
+    stride: int,
+    training: bool,
+    seed: int,
+) -> None:
+    batch, channels, height, width = size
+    output_channels = None if spec.keeps_channels(stride) else change
+    if stride == 2 and (output_channels or channels) < 2:
+        size, output_channels = (batch, 2, height, width), None
+    call = arguments(spec, size, stride, output_channels, seed, training=training)
+    if training and batch * -(-height // stride) * -(-width // stride) == 1 and call["running"]:
+        for function in (ops.mixed_op, reference.mixed_op):
+            with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
+                function(**call)
+        return
+    assert_equal_to_the_definition(ops.mixed_op, reference.mixed_op, call)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", SPECS)
+def test_published_sets_equal_the_definition(name: str, stride: int, training: bool) -> None:
+    call = arguments(SPECS[name], (3, 12, 7, 5), stride, training=training)
+    assert_equal_to_the_definition(ops.mixed_op, reference.mixed_op, call)
+
+
+@given(spec=cell_specs(), channels=st.integers(2, 20), training=st.booleans(), seed=st.integers(0, 1000))
+@settings(max_examples=40)
+def test_random_cells_equal_the_definition(spec: CellSpec, channels: int, training: bool, seed: int) -> None:
+    sources = [channels] * spec.inputs
+    call = {
+        "inputs": [random_tensor((2, channels, 5, 4), seed + i) for i in range(spec.inputs)],
+        "alphas": [random_tensor([len(e.spec.candidates)], seed + 9 + i) for i, e in enumerate(spec.edges)],
+        "parameters": [random_tensor(s, seed + 20 + i) for i, s in enumerate(spec.parameter_shapes(sources))],
+        "spec": spec,
+        "running": random_running(spec.buffer_shapes(sources), seed),
+        "training": training,
+    }
+    assert_equal_to_the_definition(ops.mixed_cell, reference.mixed_cell, call)
