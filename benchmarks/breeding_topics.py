@@ -49,8 +49,8 @@ def child_production(rounds: int) -> str:
     note = (
         "`NSGA2.ask` of generations of children; a child that is known is bred again within that time. For "
         "architectures without a space, `ArchitectureNSGA2` before it makes Python objects of them. The "
-        "fitness is not counted. Marks: microseconds on one thread, and 1.7 times that speed on two; up to "
-        "1,024 genotypes are bred on one thread in any case, because waking another takes as long."
+        "fitness is not counted. Marks: microseconds on one thread, and 1.7 times that speed on two, which "
+        "are used where there is more work than waking a thread."
     )
     columns = ["children of", "population", "threads", "us a child", "spread", "against 1 thread", "mark"]
     return "\n".join([note, "", table(columns, rows)])

@@ -17,6 +17,7 @@
 #include "efficient_nas/evolution/nsga2.hpp"
 #include "efficient_nas/evolution/nsga3.hpp"
 #include "efficient_nas/evolution/regularized_evolution.hpp"
+#include "efficient_nas/kept_workers.hpp"
 #include "genotypes.h"
 
 namespace nas = efficient_nas;
@@ -73,6 +74,7 @@ class Search {
         Use(const Use&) = delete;
         Use& operator=(const Use&) = delete;
         nas::Evolution* operator->() const { return owner_.evolution_.get(); }
+        nas::Workers& workers(std::size_t threads) const { return owner_.workers_.get(threads); }
 
       private:
         Search& owner_;
@@ -80,6 +82,7 @@ class Search {
 
   private:
     std::unique_ptr<nas::Evolution> evolution_;
+    nas::KeptWorkers workers_;
     bool in_use_ = false;  // read and written with the GIL held
 };
 
@@ -89,8 +92,7 @@ OutputArray<std::uint8_t> ask(Search& self, nb::handle n, std::size_t threads) {
     const std::vector<std::uint8_t>* asked = nullptr;
     {
         nb::gil_scoped_release release;
-        nas::Workers workers(threads);
-        asked = &search->ask(rows, workers);
+        asked = &search->ask(rows, search.workers(threads));
     }
     const std::size_t columns = search->num_choices();
     return make_array(std::vector<std::uint8_t>(*asked), {asked->size() / columns, columns});
@@ -99,8 +101,7 @@ OutputArray<std::uint8_t> ask(Search& self, nb::handle n, std::size_t threads) {
 void tell(Search& self, const InputArray<double, 2>& values, std::size_t threads) {
     const Search::Use search(self);
     nb::gil_scoped_release release;
-    nas::Workers workers(threads);
-    search->tell(values.data(), values.shape(0), values.shape(1), workers);
+    search->tell(values.data(), values.shape(0), values.shape(1), search.workers(threads));
 }
 
 // Up to `batches` batches, with a look for signals ten times a second.
@@ -116,9 +117,8 @@ std::size_t run(Search& self, const nas::Fitness& fitness, const std::vector<dou
         std::size_t more = 0;
         {
             nb::gil_scoped_release release;
-            nas::Workers workers(threads);
             const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-            more = search->run(fitness, signs, batches - told, rows, deadline, workers);
+            more = search->run(fitness, signs, batches - told, rows, deadline, search.workers(threads));
         }
         if (PyErr_CheckSignals() != 0) throw nb::python_error();
         if (more == 0) break;  // nothing new is left

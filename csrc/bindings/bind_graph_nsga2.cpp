@@ -6,6 +6,7 @@
 #include "bindings.h"
 #include "checks.h"
 #include "efficient_nas/evolution/graph_nsga2.hpp"
+#include "efficient_nas/kept_workers.hpp"
 #include "genotypes.h"
 #include "graph_tuples.h"
 
@@ -31,6 +32,10 @@ class GraphSearch {
         return work(nsga2_);
     }
 
+    std::size_t ask(std::size_t n, std::size_t threads) {
+        return use([&](nas::GraphNsga2& search) { return search.ask(n, workers_.get(threads)); });
+    }
+
   private:
     static std::vector<nas::Graph> copies(const std::vector<const nas::Graph*>& graphs) {
         std::vector<nas::Graph> copied;
@@ -40,6 +45,7 @@ class GraphSearch {
 
     std::mutex mutex_;
     nas::GraphNsga2 nsga2_;
+    nas::KeptWorkers workers_;
 };
 
 }  // namespace
@@ -54,11 +60,7 @@ void export_graph_nsga2(nb::module_& module) {
         .def(
             "ask",
             [](GraphSearch& self, nb::handle n, std::size_t threads) {
-                const std::size_t wanted = count_argument("ArchitectureNSGA2: batch", n, 1);
-                return self.use([wanted, threads](nas::GraphNsga2& search) {
-                    nas::Workers workers(threads);
-                    return search.ask(wanted, workers);
-                });
+                return self.ask(count_argument("ArchitectureNSGA2: batch", n, 1), threads);
             },
             nb::arg("n").none(), nb::arg("threads"),
             "Makes children without any Python object and returns how many.")

@@ -147,25 +147,3 @@ TEST(hash_index_finds_entries_with_equal_hashes) {
     }
     CHECK(index.size() == keys.size());
 }
-
-TEST(workers_do_every_piece_once_and_pass_exceptions_on) {
-    for (const std::size_t threads : {1, 2, 7}) {
-        Workers workers(threads);
-        for (const std::size_t n : {0, 1, 10, 1000}) {
-            std::vector<int> done(n, 0);
-            workers.for_each_piece(n, 3, [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                CHECK(thread < threads && end - begin <= 3);
-                for (std::size_t i = begin; i < end; ++i) ++done[i];
-            });
-            CHECK(std::count(done.begin(), done.end(), 1) == static_cast<std::ptrdiff_t>(n));
-        }
-        const auto fails = [](std::size_t begin, std::size_t, std::size_t) {
-            if (begin == 50) throw std::runtime_error("piece 50");
-        };
-        CHECK_THROWS(workers.for_each_piece(100, 1, fails), std::runtime_error, "piece 50");
-        std::atomic<int> after{0};
-        workers.for_each_piece(100, 1, [&](std::size_t, std::size_t, std::size_t) { ++after; });
-        CHECK(after == 100);
-    }
-    CHECK_THROWS(Workers(0), std::invalid_argument, "threads must be between 1 and 1024, got 0");
-}

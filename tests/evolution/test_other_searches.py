@@ -252,8 +252,8 @@ def test_wrong_arguments_are_named(make: object, error: type[Exception], message
 
 
 def test_a_search_of_two_hundred_threads_is_a_search() -> None:
-    search: Evolution = NSGA2(plain_space(6, 4), 50, 0, threads=200)
-    assert len(search.ask()) == 50
+    search: Evolution = NSGA2(spaces_of.create("darts"), 5_000, 0, threads=200)
+    assert len(search.ask()) == 5_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
@@ -261,7 +261,7 @@ def test_more_threads_than_the_system_allows_are_an_error() -> None:
     script = """
 import resource
 import efficient_nas as nas
-search = nas.evolution.NSGA2(nas.spaces.create("nasbench201"), 50, 0, threads=1024)
+search = nas.evolution.NSGA2(nas.spaces.create("darts"), 5_000, 0, threads=1024)  # so many are shared
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))  # a stack takes 8 MiB
 try:

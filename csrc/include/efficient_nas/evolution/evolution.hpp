@@ -135,8 +135,7 @@ class Evolution {
             const std::size_t missing = count - rows_asked();
             const std::size_t n = round == 0 ? missing : 2 * missing + 16;  // expecting some to be known
             const std::size_t broods = (n + Breeder::kBrood - 1) / Breeder::kBrood;
-            make_candidates(broods, workers, breeder);
-            accept_new(broods * Breeder::kBrood, count);
+            add_new(broods, count, workers, breeder);
         }
     }
 
@@ -197,67 +196,62 @@ class Evolution {
                                : asked_.data() + (entry - earlier) * num_choices();
     }
 
-    // Makes candidates and looks for them among what is known, in parallel.
+    // Makes candidates and their hashes in parallel; meanwhile the new ones are asked for in their order.
     template <typename Breeder>
-    void make_candidates(std::size_t broods, Workers& workers, Breeder& breeder) {
-        constexpr std::size_t kFew = 1024;  // take about as long as waking a thread, which may take 60 us
-        constexpr std::size_t kRows = 256;
+    void add_new(std::size_t broods, std::size_t count, Workers& workers, Breeder& breeder) {
+        constexpr std::size_t kRows = 64;  // ten to a hundred microseconds
+        constexpr std::size_t kBroods = kRows / Breeder::kBrood;
         const std::size_t brood_size = Breeder::kBrood * num_choices(), n = broods * Breeder::kBrood;
         BoundedDraws draws(seed_, streams_++);
+        const std::uint64_t first_stream = streams_;
+        streams_ += broods;
         breeder.prepare(broods, draws);
         candidates_.resize(broods * brood_size);
         hashes_.resize(n);
-        is_known_.resize(n);
-        while (scratch_.size() < workers.threads()) scratch_.push_back({VariationScratch(space_)});
-        look_up_.resize(workers.threads());
-        const bool in_between = keys_->reads_batches();
-        const std::size_t rows_together = n <= kFew ? kFew : kRows;
-        const std::size_t broods_together = rows_together / Breeder::kBrood;
-        workers.for_each_piece(
-            broods, broods_together, [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                for (std::size_t brood = begin; brood < end; ++brood) {
-                    BoundedDraws own(seed_, streams_ + brood);
-                    breeder.make(brood, own, candidates_.data() + brood * brood_size, scratch_[thread].value);
-                }
-                if (!in_between)
-                    look_up(begin * Breeder::kBrood, end * Breeder::kBrood, look_up_[thread].value);
-            });
-        streams_ += broods;
-        if (!in_between) return;
-        keys_->read(candidates_.data(), n);
-        workers.for_each_piece(n, rows_together, [&](std::size_t begin, std::size_t end, std::size_t thread) {
-            look_up(begin, end, look_up_[thread].value);
-        });
-    }
-
-    void look_up(std::size_t begin, std::size_t end, ArchitectureKeys::Scratch& scratch) {
-        for (std::size_t i = begin; i < end; ++i) {
-            hashes_[i] = keys_->hash(i, candidate(i), scratch);
-            known_.prefetch(hashes_[i]);
-        }
-        for (std::size_t i = begin; i < end; ++i)
-            is_known_[i] = HashIndex::kNone != known_.find(hashes_[i], [&](std::size_t entry) {
-                return keys_->same(i, candidate(i), genotype(entry), entry, scratch);
-            });
-    }
-
-    // Asks for those of n candidates that were not known and are new among themselves, one after the other,
-    // until there are `count`.
-    void accept_new(std::size_t n, std::size_t count) {
-        constexpr std::size_t kAhead = 8;  // the places were prefetched by whichever thread looked
-        const std::size_t before = known_.size();
         asked_.reserve(count * num_choices());
-        for (std::size_t i = 0; i < n && rows_asked() < count; ++i) {
-            if (i + kAhead < n) known_.prefetch(hashes_[i + kAhead]);
-            if (is_known_[i]) continue;
-            const auto same_as_new = [&](std::size_t entry) {
-                return entry >= before && keys_->same(i, candidate(i), genotype(entry), entry, comparing_);
+        while (scratch_.size() < workers.threads()) scratch_.push_back({VariationScratch(space_)});
+        hashing_.resize(workers.threads());
+        const auto breed = [&](std::size_t begin, std::size_t end, std::size_t thread) {
+            for (std::size_t brood = begin; brood < end; ++brood) {
+                BoundedDraws own(seed_, first_stream + brood);
+                breeder.make(brood, own, candidates_.data() + brood * brood_size, scratch_[thread].value);
+            }
+        };
+        const auto hash = [&](std::size_t begin, std::size_t end, std::size_t thread) {
+            for (std::size_t i = begin; i < end; ++i)
+                hashes_[i] = keys_->hash(i, candidate(i), hashing_[thread].value);
+        };
+        const auto accept = [&](std::size_t begin, std::size_t end) { return accept_new(begin, end, count); };
+        if (keys_->reads_batches()) {
+            workers.for_each_piece_in_order(broods, kBroods, breed, [](auto...) { return true; });
+            keys_->read(candidates_.data(), n);
+            workers.for_each_piece_in_order(n, kRows, hash, accept);
+        } else {
+            workers.for_each_piece_in_order(
+                broods, kBroods,
+                [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                    breed(begin, end, thread);
+                    hash(begin * Breeder::kBrood, end * Breeder::kBrood, thread);
+                },
+                [&](std::size_t begin, std::size_t end) {
+                    return accept(begin * Breeder::kBrood, end * Breeder::kBrood);
+                });
+        }
+    }
+
+    // Asks for those candidates from `begin` to `end` that are new; returns whether more are wanted.
+    bool accept_new(std::size_t begin, std::size_t end, std::size_t count) {
+        for (std::size_t i = begin; i < end; ++i) known_.prefetch(hashes_[i]);
+        for (std::size_t i = begin; i < end && rows_asked() < count; ++i) {
+            const auto same = [&](std::size_t entry) {
+                return keys_->same(i, candidate(i), genotype(entry), entry, comparing_);
             };
-            if (known_.find(hashes_[i], same_as_new) != HashIndex::kNone) continue;
+            if (known_.find(hashes_[i], same) != HashIndex::kNone) continue;
             known_.append(hashes_[i]);
             keys_->accept(i);
             asked_.insert(asked_.end(), candidate(i), candidate(i) + num_choices());
         }
+        return rows_asked() < count;
     }
 
     const std::uint8_t* candidate(std::size_t i) const { return candidates_.data() + i * num_choices(); }
@@ -266,11 +260,11 @@ class Evolution {
     const std::size_t objectives_;  // that values must have, or 0
     bool pending_ = false;          // asked_ is complete and was not told
     HashIndex known_;               // of everything asked for so far, with keys
-    std::vector<std::uint8_t> candidates_, is_known_;
+    std::vector<std::uint8_t> candidates_;
     std::vector<std::uint64_t> hashes_;
     std::vector<double> values_;                                 // of `run`
     std::vector<PerThread<VariationScratch>> scratch_;           // by thread
-    std::vector<PerThread<ArchitectureKeys::Scratch>> look_up_;  // by thread
+    std::vector<PerThread<ArchitectureKeys::Scratch>> hashing_;  // by thread
     ArchitectureKeys::Scratch comparing_;
 };
 

@@ -49,7 +49,7 @@ class GraphNsga2 {
     // told. First the distinct initial ones, and mutants of them until there are population_size; then n
     // children, or fewer when hardly anything new is found.
     std::size_t ask(std::size_t n, Workers& workers) {
-        if (!asked_.empty()) return asked_.size();
+        if (pending_) return asked_.size();
         while (breeders_.size() < workers.threads()) breeders_.push_back({Breeder(*this)});
         if (population_.size() == 0) {
             for (const Graph& graph : initial_) {
@@ -59,20 +59,25 @@ class GraphNsga2 {
             }
             n = population_size_;
         }
-        constexpr std::size_t kTries = 20;   // for each child wanted, before nothing new is left
-        constexpr std::size_t kPiece = 16;   // some hundred microseconds
-        constexpr std::size_t kRound = 256;  // what fits the second-level cache
+        constexpr std::size_t kTries = 20;    // for each child wanted, before nothing new is left
+        constexpr std::size_t kPiece = 4;     // some ten microseconds
+        constexpr std::size_t kRound = 1024;  // what fits the second-level cache
         for (std::size_t tries = 0; tries < kTries * n && asked_.size() < n; tries += candidates_.size()) {
             candidates_.resize(std::min({n - asked_.size(), kTries * n - tries, kRound}));
-            workers.for_each_piece(candidates_.size(), kPiece,
-                                   [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                                       for (std::size_t i = begin; i < end; ++i)
-                                           breeders_[thread].value.breed(streams_ + i, candidates_[i]);
-                                   });
+            workers.for_each_piece_in_order(
+                candidates_.size(), kPiece,
+                [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                    for (std::size_t i = begin; i < end; ++i)
+                        breeders_[thread].value.breed(streams_ + i, candidates_[i]);
+                },
+                [&](std::size_t begin, std::size_t end) {
+                    for (std::size_t i = begin; i < end; ++i)
+                        if (candidates_[i].graph) keep_if_new(candidates_[i]);
+                    return true;
+                });
             streams_ += candidates_.size();
-            for (Candidate& candidate : candidates_)
-                if (candidate.graph) keep_if_new(candidate);
         }
+        pending_ = !asked_.empty();
         return asked_.size();
     }
 
@@ -81,9 +86,9 @@ class GraphNsga2 {
 
     // values [n, m] of what was asked for, minimised; a row with a NaN has failed.
     void tell(const double* values, std::size_t n, std::size_t m) {
-        if (n == 0 || n != asked_.size())
+        if (!pending_ || n != asked_.size())
             fail("tell: values must have one row for each architecture asked for (" +
-                 std::to_string(asked_.size()) + "), got " + std::to_string(n));
+                 std::to_string(pending_ ? asked_.size() : 0) + "), got " + std::to_string(n));
         if (m == 0) fail("tell: values must have at least one column");
         if (population_.size() == 0) population_ = Population(kIndexBytes, m);
         if (m != population_.num_objectives())
@@ -96,6 +101,7 @@ class GraphNsga2 {
             graphs_.push_back(std::make_unique<const Graph>(std::move(asked_[i])));
         }
         asked_.clear();
+        pending_ = false;
         population_.append({n, rows.data(), values}, 0);
         population_.select(population_size_);
         forget_the_dead();
@@ -200,9 +206,10 @@ class GraphNsga2 {
     std::vector<Graph> initial_;
     std::uint64_t streams_ = 0;  // of draws that were used, one for each child
     std::vector<PerThread<Breeder>> breeders_;
-    std::vector<Candidate> candidates_;  // of a round; kept for their memory
-    KeySet known_;                       // canonical bytes of everything asked for
-    std::vector<Graph> asked_;
+    std::vector<Candidate> candidates_;                 // of a round; kept for their memory
+    KeySet known_;                                      // canonical bytes of everything asked for
+    std::vector<Graph> asked_;                          // some of them after a call that an exception ended
+    bool pending_ = false;                              // asked_ is complete and was not told
     Population population_{kIndexBytes, 0};             // a genotype is an index into graphs_
     std::vector<std::unique_ptr<const Graph>> graphs_;  // by evaluation; null once it does not survive
     std::vector<std::uint32_t> living_;                 // ascending, as of the last `tell`
