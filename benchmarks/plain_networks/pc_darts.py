@@ -1,4 +1,4 @@
-"""The search network of PC-DARTS (arXiv:1907.05737, model_search.py): partial channels, edge normalisation."""
+"""The search network of PC-DARTS (arXiv:1907.05737, model_search.py): partial channels, weighted edges."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from efficient_nas import progressive as progressive
     from efficient_nas import reports as reports
     from efficient_nas import spaces as spaces
+    from efficient_nas import supernet as supernet
     from efficient_nas.graph import Architecture as Architecture
     from efficient_nas.graph import ArchNode as ArchNode
     from efficient_nas.installation import build_info as build_info
@@ -44,6 +45,7 @@ _ROOMS = (
     "progressive",
     "reports",
     "spaces",
+    "supernet",
 )
 _NAMES = {
     "Architecture": "graph",

@@ -1,0 +1,7 @@
+"""Supernets: other projects' mixed operations run fused, in place (docs/design/fuse.md)."""
+
+from efficient_nas.supernet.fuse import fuse as fuse
+from efficient_nas.supernet.fuse import unfuse as unfuse
+from efficient_nas.supernet.report import Fused as Fused
+from efficient_nas.supernet.report import FuseReport as FuseReport
+from efficient_nas.supernet.report import NotFused as NotFused

@@ -1,0 +1,168 @@
+"""The candidates of one edge, and their tensors as they are at the moment of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from efficient_nas.ops import MixedOpSpec
+from efficient_nas.supernet.recognition import Refusal
+
+# What the fused operation computes in; the sums of bfloat16 are float32.
+DTYPES = (torch.float32, torch.bfloat16, torch.float64)
+
+
+@dataclass(eq=False, slots=True)
+class Edge:
+    """A mixed op: its candidate modules and what they compute. holders: the modules that hold them.
+
+    The modules keep their tensors, which are looked up by owner and name at every call: `.double()`,
+    `load_state_dict(assign=True)` and the like put others in their places.
+    """
+
+    candidates: list[nn.Module]
+    spec: MixedOpSpec
+    stride: int
+    holders: tuple[nn.Module, ...] = ()
+    owners: list[list[tuple[nn.Module, str]]] = field(init=False)  # of the parameters, by candidate
+    norms: list[list[nn.BatchNorm2d]] = field(init=False)  # by candidate
+    children: list[tuple[nn.Module, tuple[nn.Module | None, ...]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.owners = [
+            [
+                (module, name)
+                for module in candidate.modules()
+                for name, parameter in module._parameters.items()
+                if parameter is not None
+            ]
+            for candidate in self.candidates
+        ]
+        self.norms = [
+            [module for module in candidate.modules() if isinstance(module, nn.BatchNorm2d)]
+            for candidate in self.candidates
+        ]
+        inner = [module for candidate in self.candidates for module in candidate.modules()]
+        self.children = [(module, tuple(module._modules.values())) for module in (*self.holders, *inner)]
+
+    def parameters(self, used: Sequence[bool] | None = None) -> list[Tensor]:
+        """The parameters in the order of the spec; detached, so that they get no gradient, unless used."""
+        found: list[Tensor] = []
+        for k, owners in enumerate(self.owners):
+            tensors = [module._parameters[name] for module, name in owners]
+            found += [
+                tensor if used is None or used[k] else tensor.detach()
+                for tensor in tensors
+                if tensor is not None
+            ]
+        return found
+
+    def buffers(self) -> list[Tensor]:
+        """Running means and variances in the order of the spec; [] where norms keep none."""
+        return [
+            buffer
+            for norms in self.norms
+            for norm in norms
+            for buffer in (norm.running_mean, norm.running_var)
+            if buffer is not None
+        ]
+
+    def is_as_it_was(self) -> bool:
+        """Whether no candidate nor a module in one was replaced or given a hook since it was recognised."""
+        return all(
+            tuple(module._modules.values()) == children and (not has_hooks(module) or module in self.holders)
+            for module, children in self.children
+        )
+
+
+def holders_of(module: nn.Module) -> tuple[nn.Module, ...]:
+    """The module and its lists and dictionaries of modules, also those in one another."""
+    lists = [child for child in module.children() if isinstance(child, (nn.ModuleList, nn.ModuleDict))]
+    return (module, *(holder for child in lists for holder in holders_of(child)))
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a hook of the module itself runs in forward or backward."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
+def refuse_changed(candidates: Sequence[nn.Module]) -> None:
+    """Refusal if something in the candidates does more when it is called than its class says."""
+    for candidate in candidates:
+        for name, module in candidate.named_modules():
+            where = f"{type(candidate).__name__}{'.' + name if name else ''}"
+            if has_hooks(module):
+                raise Refusal(f"{where} has hooks, which would not run")
+            if "forward" in vars(module):
+                raise Refusal(f"{where} has a forward that is not its class's")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the norms of edges work at the moment; those of all edges in one call must agree."""
+
+    training: bool
+    eps: float
+    momentum: float
+    keeps_running: bool
+
+
+def settings_of(edges: Sequence[Edge]) -> Settings | None:
+    """What all norms agree in; None if they do not, or not on anything the fused operation takes."""
+    found = {
+        (norm.training, norm.track_running_stats, norm.running_mean is None, norm.eps, norm.momentum)
+        for norm in norms_of(edges)
+    }
+    if not found:
+        return Settings(training=True, eps=1e-5, momentum=0.1, keeps_running=True)
+    if len(found) > 1:
+        return None
+    training, tracks, has_none, eps, momentum = found.pop()
+    if momentum is None:
+        return None
+    # Norms without running statistics use the batch's in evaluation as well.
+    return Settings(training or has_none, eps, momentum, not has_none and (tracks or not training))
+
+
+def norms_of(edges: Sequence[Edge], used: Sequence[Sequence[bool]] | None = None) -> Iterator[nn.BatchNorm2d]:
+    """The norms of all candidates, or of those used."""
+    for e, edge in enumerate(edges):
+        for k, norms in enumerate(edge.norms):
+            if used is None or used[e][k]:
+                yield from norms
+
+
+def count_batches(edges: Sequence[Edge], used: Sequence[Sequence[bool]] | None = None) -> None:
+    """What BatchNorm2d counts in training."""
+    counters = [
+        norm.num_batches_tracked
+        for norm in norms_of(edges, used)
+        if norm.training and norm.track_running_stats and norm.num_batches_tracked is not None
+    ]
+    if counters:
+        torch._foreach_add_(counters, 1)
+
+
+def can_fuse(edges: Sequence[Edge], inputs: Sequence[Tensor], alphas: Sequence[Tensor]) -> bool:
+    """Whether the fused operation takes these edges, inputs and weights as they are now.
+
+    It does not take other dtypes and devices, nor modules that were changed or given hooks since.
+    """
+    dtype = inputs[0].dtype
+    if dtype not in DTYPES or any(x.dtype != dtype or x.device.type != "cpu" or x.ndim != 4 for x in inputs):
+        return False
+    if any(
+        alpha.shape != (len(edge.candidates),) or not alpha.is_floating_point() or alpha.device.type != "cpu"
+        for edge, alpha in zip(edges, alphas, strict=True)
+    ):
+        return False
+    has_global_hook: Callable[[], bool] = nn.modules.module._has_any_global_hook
+    return not has_global_hook() and all(edge.is_as_it_was() for edge in edges)

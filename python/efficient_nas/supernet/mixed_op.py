@@ -1,0 +1,87 @@
+"""Mixed ops: modules whose forward is a weighted sum over a list of candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from efficient_nas import ops
+from efficient_nas.supernet.edge import Edge, can_fuse, count_batches, settings_of
+from efficient_nas.supernet.stand_ins import Mismatch, weights_of
+
+
+@dataclass(eq=False, slots=True)
+class MixedOpPlan:
+    """How a mixed op runs fused.
+
+    own_weights: the candidates' weights are not simply the second argument of forward, but what forward
+    makes of its arguments and the module's attributes: it is run on stand-ins to get them.
+    """
+
+    edge: Edge
+    own_weights: bool
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The one that there is."""
+        return [self.edge]
+
+    def run(
+        self,
+        method: str,
+        module: nn.Module,
+        original: type[nn.Module],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """The result of forward; by the module's own forward where the fused operation cannot run."""
+        y = self.fused(module, original, args, kwargs)
+        return original.forward(module, *args, **kwargs) if y is None else y
+
+    def fused(
+        self, module: nn.Module, original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Tensor | None:
+        """The weighted sum, running statistics updated; None, and nothing done, if it cannot run fused."""
+        edge = self.edge
+        try:
+            x, alpha, used = self.weights(module, original, args, kwargs)
+        except Mismatch:
+            return None
+        # Candidates are left out where forward leaves them out, not where one that it runs has weight 0.
+        if not all(used) and any(runs and weight == 0 for runs, weight in zip(used, alpha, strict=True)):
+            return None
+        settings = settings_of([edge])
+        if settings is None or not can_fuse([edge], [x], [alpha]):
+            return None
+        y = ops.mixed_op(
+            x,
+            alpha,
+            edge.parameters(used),
+            edge.spec,
+            training=settings.training,
+            running=edge.buffers() if settings.keeps_running else None,
+            stride=edge.stride,
+            eps=settings.eps,
+            momentum=settings.momentum,
+            skip_zero=not all(used),
+        )
+        count_batches([edge], [used])
+        return y
+
+    def weights(
+        self, module: nn.Module, original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Tensor, Tensor, list[bool]]:
+        """The candidates' input, their weights [K] which of them run; Mismatch if there is none."""
+        candidates = self.edge.candidates
+        if self.own_weights:
+            return weights_of(module, original, candidates, args, kwargs)
+        if kwargs or len(args) != 2 or not all(isinstance(value, Tensor) for value in args):
+            raise Mismatch("its forward is not called with x and the weights")
+        return args[0], args[1], [True] * len(candidates)
+
+
+def with_divisor(edge: Edge, divisor: int) -> Edge:
+    """The same candidates on the first 1 / divisor of the channels."""
+    return Edge(edge.candidates, replace(edge.spec, channel_divisor=divisor), edge.stride)

@@ -1,0 +1,235 @@
+"""What people do with networks works on fused ones: copies, files, optimizers, hooks, dtypes, processes."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from supernet_training import randomised
+from torch import Tensor, multiprocessing, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from efficient_nas import ops, supernet
+
+from plain_networks import darts, nasbench201  # isort: skip
+
+
+class Calls:
+    """Counts the calls of the fused operations."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        for name in ("mixed_op", "mixed_cell"):
+            monkeypatch.setattr(ops, name, self._counted(getattr(ops, name)))
+
+    def _counted(self, function: object) -> object:
+        def run(*args: object, **kwargs: object) -> object:
+            self.count += 1
+            return function(*args, **kwargs)
+
+        return run
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    return Calls(monkeypatch)
+
+
+def small_cell() -> nn.Module:
+    torch.manual_seed(0)
+    return randomised(darts.Cell(2, 2, 4, 4, 4, False, False))
+
+
+def fused_cell(calls: Calls) -> nn.Module:
+    cell = small_cell()
+    assert [entry.name for entry in supernet.fuse(cell).joined] == [""]
+    calls.count = 0
+    return cell
+
+
+def arguments(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64).to(dtype)
+    return x, x, torch.rand(5, 8, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def assert_runs_fused(cell: nn.Module, plain: nn.Module, calls: Calls) -> None:
+    """One joined call, and what the plain cell computes."""
+    before = calls.count
+    torch.testing.assert_close(cell(*arguments()), plain(*arguments()), rtol=1e-9, atol=1e-9)
+    assert calls.count == before + 1
+
+
+def test_state_dicts_of_either_fit_the_other_and_tensors_are_shared(calls: Calls) -> None:
+    plain, cell = small_cell(), small_cell()
+    tensors = {name: tensor.data_ptr() for name, tensor in cell.state_dict().items()}
+    supernet.fuse(cell)
+    assert {name: tensor.data_ptr() for name, tensor in cell.state_dict().items()} == tensors
+    other = randomised(small_cell(), seed=5)
+    cell.load_state_dict(other.state_dict())
+    assert_runs_fused(cell, other, calls)
+    file = io.BytesIO()
+    torch.save(cell.state_dict(), file)
+    file.seek(0)
+    plain.load_state_dict(torch.load(file, weights_only=True))
+    cell.load_state_dict(plain.state_dict(), assign=True)
+    assert_runs_fused(cell, plain, calls)
+
+
+def test_copies_are_fused_and_have_tensors_of_their_own(calls: Calls) -> None:
+    plain, cell = small_cell(), fused_cell(calls)
+    for twin in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        assert type(twin) is type(cell) and isinstance(twin, darts.Cell)
+        assert_runs_fused(twin, copy.deepcopy(plain), calls)
+        twin(*arguments())[0].sum().backward()
+        assert all(parameter.grad is None for parameter in cell.parameters())
+        assert supernet.unfuse(twin) == 6
+    assert_runs_fused(cell, plain, calls)
+
+
+def test_optimizers_made_before_train_the_fused_network() -> None:
+    cell = small_cell()
+    before = [parameter.detach().clone() for parameter in cell.parameters()]
+    optimizer = torch.optim.Adam(cell.parameters())
+    supernet.fuse(cell)
+    cell(*arguments()).square().sum().backward()
+    optimizer.step()
+    pairs = zip(before, cell.parameters(), strict=True)
+    assert all(not torch.equal(old, new) for old, new in pairs)
+
+
+def test_hooks_of_the_fused_module_run(calls: Calls) -> None:
+    cell = small_cell()
+    seen = []
+    cell.register_forward_hook(lambda module, args, y: seen.append(y.shape))
+    supernet.fuse(cell)
+    calls.count = 0
+    seen.clear()
+    cell.register_full_backward_hook(lambda module, *gradients: seen.append("backward"))
+    cell(*(value.requires_grad_() for value in arguments())).sum().backward()
+    assert seen == [(2, 8, 6, 6), "backward"] and calls.count == 1
+
+
+def test_hooks_given_to_candidates_and_mixed_ops_later_run(calls: Calls) -> None:
+    plain, cell = small_cell(), fused_cell(calls)
+    seen = []
+    on_mixed_op = cell._ops[0].register_forward_hook(lambda *arguments: seen.append("mixed op"))
+    torch.testing.assert_close(cell(*arguments()), plain(*arguments()))
+    assert seen == ["mixed op"] and calls.count == 5
+    on_mixed_op.remove()
+    on_convolution = cell._ops[1]._ops[4].op[1].register_forward_hook(lambda *_: seen.append("convolution"))
+    torch.testing.assert_close(cell(*arguments()), plain(*arguments()))
+    assert seen[1:] == ["convolution"] and calls.count == 5 + 4
+    on_convolution.remove()
+    assert_runs_fused(cell, plain, calls)
+
+
+def test_modules_that_are_replaced_are_seen(calls: Calls) -> None:
+    plain, cell = small_cell(), fused_cell(calls)
+    # A mixed op, a candidate of another, a layer in a candidate of a third: fewer and fewer run fused.
+    for holder, k, fused in (("_ops", 0, 5), ("_ops.2._ops", 4, 4), ("_ops.3._ops.5.op", 6, 3)):
+        for module in (plain, cell):
+            modules = module.get_submodule(holder)
+            modules[k] = copy.deepcopy(modules[k])
+        calls.count = 0
+        torch.testing.assert_close(cell(*arguments()), plain(*arguments()))
+        assert calls.count == fused
+
+
+def test_norms_are_asked_at_every_call(calls: Calls) -> None:
+    plain, cell = small_cell(), fused_cell(calls)
+    for change in ({"eps": 0.1}, {"momentum": 0.9}, {"track_running_stats": False}):
+        for module in (*plain.modules(), *cell.modules()):
+            if isinstance(module, nn.BatchNorm2d):
+                vars(module).update(change)
+        assert_runs_fused(cell, plain, calls)
+        assert_runs_fused(cell.eval(), plain.eval(), calls)
+        for module in (plain.train(), cell.train()):
+            module._ops[0]._ops[1][1].eval()  # one norm frozen: its mixed op runs by itself, the others fused
+        before = calls.count
+        torch.testing.assert_close(cell(*arguments()), plain(*arguments()))
+        assert calls.count == before + 4
+        for module in (plain, cell):
+            module.train()
+        for name, tensor in plain.state_dict().items():
+            torch.testing.assert_close(cell.state_dict()[name], tensor, msg=name)
+
+
+def test_frozen_parameters_get_no_gradient() -> None:
+    cell = small_cell()
+    supernet.fuse(cell)
+    for parameter in cell._ops[0].parameters():
+        parameter.requires_grad_(False)
+    cell(*arguments()).sum().backward()
+    assert all(parameter.grad is None for parameter in cell._ops[0].parameters())
+    assert all(parameter.grad is not None for parameter in cell._ops[1].parameters())
+
+
+def test_other_dtypes_and_devices_run_the_modules_own_forward(calls: Calls) -> None:
+    plain, cell = small_cell(), fused_cell(calls)
+    assert torch.equal(cell.half()(*arguments(torch.half)), plain.half()(*arguments(torch.half)))
+    assert cell.to("meta")(*(value.to("meta") for value in arguments(torch.half))).shape == (2, 8, 6, 6)
+    assert calls.count == 0
+
+
+def test_double_and_back_runs_fused(calls: Calls) -> None:
+    plain, cell = small_cell().float(), small_cell().float()
+    supernet.fuse(cell)
+    assert_runs_fused(cell.double(), plain.double(), calls)
+
+
+def test_keyword_arguments_and_functional_calls(calls: Calls) -> None:
+    plain, cell = small_cell(), fused_cell(calls)
+    s0, s1, weights = arguments()
+    expected = plain(s0, s1, weights)
+    torch.testing.assert_close(cell(s0, s1=s1, weights=weights), expected)
+    other = randomised(small_cell(), seed=5)
+    got = torch.func.functional_call(cell, other.state_dict(), arguments())
+    torch.testing.assert_close(got, other(*arguments()))
+
+
+def test_forward_keeps_its_signature_and_no_gradient_is_kept_without_autograd() -> None:
+    cell = small_cell()
+    supernet.fuse(cell)
+    assert cell.forward.__name__ == "forward" and type(cell).__name__ == "FusedCell"
+    with torch.no_grad():
+        assert not cell(*arguments()).requires_grad
+
+
+def _train_in_a_process(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    store = f"file://{folder}/store"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
+    torch.manual_seed(0)
+    network = nasbench201.Network(C=4, N=1, num_classes=3).double()
+    supernet.fuse(network)
+    parallel = DistributedDataParallel(network)
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    parallel(images[2 * rank : 2 * rank + 2]).square().mean().backward()
+    gradients = [parameter.grad for parameter in network.parameters()]
+    torch.save(gradients, Path(folder) / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_data_parallel_training_in_two_processes() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        multiprocessing.spawn(_train_in_a_process, (folder,), nprocs=2)
+        gradients = [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    torch.manual_seed(0)
+    network = nasbench201.Network(C=4, N=1, num_classes=3).double()
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    halves = [copy.deepcopy(network), copy.deepcopy(network)]
+    for half, part in zip(halves, images.split(2), strict=True):
+        half(part).square().mean().backward()
+    for k, parameters in enumerate(zip(*(half.parameters() for half in halves), strict=True)):
+        mean = sum(parameter.grad for parameter in parameters) / 2
+        for rank in range(2):
+            torch.testing.assert_close(gradients[rank][k], mean, rtol=1e-8, atol=1e-10)
+    assert os.environ.get("RANK") is None
