@@ -72,8 +72,8 @@ class Population:
 
         Members are drawn with replacement, by their places in the order, of which the first wins.
         """
-        places = draws.many_below(self._size, n * size).reshape(n, size).min(axis=1)
-        winners: npt.NDArray[np.uint8] = self._genotypes[self.order()[places]]
+        places = draws.many_below(self._size, n * size).reshape(n, size).min(axis=1).view(np.int64)
+        winners: npt.NDArray[np.uint8] = self._genotypes.take(self.order().take(places), axis=0)
         return winners
 
     def state_dict(self) -> dict[str, Any]:
@@ -101,4 +101,4 @@ def order(values: npt.NDArray[np.float64], violations: npt.NDArray[np.float64]) 
     """
     if values.shape[1] == 1:
         return np.lexsort((values[:, 0], violations))
-    return np.argsort(pareto.rank(values, violations))
+    return pareto.rank(values, violations).argsort()  # np.argsort takes 1 us for 11 rows, this 0.3
