@@ -10,8 +10,6 @@
 namespace efficient_nas::ops {
 namespace {
 
-constexpr std::size_t kLevels = 3;  // units of a candidate
-
 template <typename Sum>
 class Forward {
   public:

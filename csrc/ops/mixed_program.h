@@ -10,6 +10,9 @@
 
 namespace efficient_nas::ops {
 
+// Units of a candidate that follow each other, at most.
+constexpr std::size_t kLevels = 3;
+
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
 // Rows of `pitch` sums a pixel, and the kernels whose vectors fill them.

@@ -1,0 +1,197 @@
+// All gradients of a backward pass, finished and not.
+#pragma once
+
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "kept_memory.h"
+#include "mixed_cell.h"
+#include "mixed_run.h"
+
+namespace efficient_nas::ops {
+
+// Sums of so many pixels are kept in float32, longer ones in float64.
+inline constexpr std::int64_t kPixelsOfFloat = 4096;
+
+// The gradient of a value before its norm: gradient * scale + (value - mean) * slope + shift, where
+// `gradient` is that of a node or of the value behind norm and activation.
+template <typename Sum>
+struct NormGradient {
+    std::vector<Sum> scale, slope, shift, mean;
+};
+
+// Float sums of one thread and the totals that they are added to.
+template <typename Sum>
+struct Sums {
+    std::int64_t size = 0;
+    Sum* current = nullptr;
+    std::vector<double> total{};
+
+    void flush() {
+        for (std::int64_t i = 0; i < size; ++i) {
+            total[static_cast<std::size_t>(i)] += double(current[i]);
+            current[i] = 0;
+        }
+    }
+};
+
+template <typename Sum>
+struct CellGradients {
+    CellGradients(const CellRun<Sum>& cell_run, const BackwardOperands& backward_operands)
+        : run(cell_run), operands(backward_operands) {
+        const MixedProgram& program = run.program;
+        const std::size_t nodes = run.states.size() - program.num_inputs;
+        if (operands.output_gradients.size() != nodes ||
+            operands.input_gradients.size() != program.num_inputs ||
+            operands.parameter_gradients.size() != program.num_parameters)
+            throw std::invalid_argument(
+                "MixedCell: gradients must be one for each output, input and parameter");
+        norms.resize(program.units.size());
+        terms.resize(program.terms.size());
+        values.resize(program.units.size());
+        for (const State& state : program.states)
+            zero.resize(std::max(zero.size(), static_cast<std::size_t>(state.layout.pitch)));
+        for (const Unit& unit : program.units)
+            zero.resize(std::max(zero.size(), static_cast<std::size_t>(unit.out.pitch)));
+        prepare_state_gradients();
+    }
+
+    // What the passes of a state add to: the gradient that is given from outside.
+    const void* given_gradient(std::size_t state) const {
+        return state < run.program.num_inputs ? nullptr
+                                              : operands.output_gradients[state - run.program.num_inputs];
+    }
+
+    // gradient: sums over the batch of the gradient behind the norm and of its products with (value - mean),
+    // both times `alpha`. Writes the gradients of the norm's parameters and of the convolution's bias.
+    NormGradient<Sum> norm_gradient(const NormTensors& norm, const ChannelLayout& layout, std::int64_t count,
+                                    double alpha, const double* totals, const double* products) {
+        const auto pitch = static_cast<std::size_t>(layout.pitch);
+        NormGradient<Sum> result{std::vector<Sum>(pitch), std::vector<Sum>(pitch), std::vector<Sum>(pitch),
+                                 std::vector<Sum>(pitch)};
+        for (std::int64_t c = 0; c < layout.channels; ++c) {
+            const auto i = static_cast<std::size_t>(c);
+            if (norm.kind == NormKind::kNone) {
+                result.scale[i] = static_cast<Sum>(alpha);
+                continue;
+            }
+            const double gamma = norm.gamma == kAbsent ? 1 : double(run.parameter(norm.gamma)[c]);
+            const double inverse = run.inverse_deviation(norm, layout, c);
+            const double total = alpha * totals[c], product = alpha * products[c];
+            const double scale = gamma * inverse;
+            result.scale[i] = static_cast<Sum>(alpha * scale);
+            result.mean[i] = static_cast<Sum>(run.mean_of(norm, c));
+            if (run.call.training) {
+                const auto n = static_cast<double>(count);
+                result.slope[i] = static_cast<Sum>(-scale * inverse * inverse * product / n);
+                result.shift[i] = static_cast<Sum>(-scale * total / n);
+            }
+            set_gradient(norm.gamma, c, inverse * product);
+            set_gradient(norm.beta, c, total);
+            // In training the norm takes a bias out again.
+            for (const ChannelPart& part : norm.bias)
+                if (part.first <= c && c < part.first + part.count)
+                    set_gradient(part.parameter, c - part.first, run.call.training ? 0 : scale * total);
+        }
+        return result;
+    }
+
+    void set_gradient(std::size_t parameter, std::int64_t index, double value) {
+        if (parameter == kAbsent || operands.parameter_gradients[parameter] == nullptr) return;
+        static_cast<Sum*>(operands.parameter_gradients[parameter])[index] = static_cast<Sum>(value);
+    }
+
+    bool is_wanted(std::size_t parameter) const {
+        return parameter != kAbsent && operands.parameter_gradients[parameter] != nullptr;
+    }
+
+    void allocate_value(std::size_t index) {
+        const Unit& unit = run.program.units[index];
+        const std::int64_t elements = run.call.batch * unit.size.height * unit.size.width * unit.out.pitch;
+        values[index] = KeptMemory(static_cast<std::size_t>(elements) * run.element_size());
+    }
+
+    // The gradients of a unit's weights; zeros where there are no sums.
+    void write_weights(std::size_t index, const std::vector<double>& depthwise,
+                       const std::vector<double>& mix) {
+        const Unit& unit = run.program.units[index];
+        if (is_wanted(unit.depthwise)) {
+            const std::vector<std::int64_t>& taps = run.weights[index].taps.weight_taps;
+            const std::int64_t kernel = unit.kernel * unit.kernel;
+            for (std::int64_t c = 0; c < unit.in.channels; ++c)
+                for (std::int64_t t = 0; t < kernel; ++t)
+                    if (depthwise.empty())
+                        set_gradient(unit.depthwise, c * kernel + t, 0);
+                    else
+                        set_gradient(unit.depthwise, c * kernel + taps[static_cast<std::size_t>(t)],
+                                     depthwise[static_cast<std::size_t>(t * unit.in.pitch + c)]);
+        }
+        for (std::size_t t = 0; t < unit.mix.size(); ++t) {
+            const MixTap& tap = unit.mix[t];
+            if (!is_wanted(tap.part.parameter)) continue;
+            const auto first =
+                static_cast<std::int64_t>(t) * unit.in.channels * unit.out.pitch + tap.part.first;
+            for (std::int64_t o = 0; o < tap.part.count; ++o)
+                for (std::int64_t i = 0; i < unit.in.channels; ++i)
+                    set_gradient(
+                        tap.part.parameter, (o * unit.in.channels + i) * tap.taps + tap.tap,
+                        mix.empty() ? 0 : mix[static_cast<std::size_t>(first + i * unit.out.pitch + o)]);
+        }
+    }
+
+    // Zeros for the parameters of candidates that were skipped.
+    void clear_skipped() {
+        const auto clear_norm = [&](const NormTensors& norm, std::int64_t channels, const Geometry&,
+                                    bool active) {
+            if (active) return;
+            for (std::int64_t c = 0; c < channels; ++c) {
+                set_gradient(norm.gamma, c, 0);
+                set_gradient(norm.beta, c, 0);
+            }
+            for (const ChannelPart& part : norm.bias)
+                for (std::int64_t c = 0; c < part.count; ++c) set_gradient(part.parameter, c, 0);
+        };
+        run.program.for_each_norm(clear_norm);
+        for (std::size_t u = 0; u < run.program.units.size(); ++u)
+            if (!run.program.units[u].active) write_weights(u, {}, {});
+    }
+
+    const CellRun<Sum>& run;
+    const BackwardOperands& operands;
+    std::vector<Sum> zero;  // a row of coefficients
+    std::vector<Image> states;
+    std::vector<KeptMemory> values;        // of units, behind norm and activation's derivative
+    std::vector<NormGradient<Sum>> norms;  // of units
+    std::vector<NormGradient<Sum>> terms;  // of pools and states that are terms
+
+  private:
+    void prepare_state_gradients() {
+        const MixedProgram& program = run.program;
+        for (std::size_t s = 0; s < run.states.size(); ++s) {
+            Image image = run.states[s];
+            image.pixel_pitch = image.layout.channels;
+            const std::int64_t elements =
+                run.call.batch * image.size.height * image.size.width * image.layout.channels;
+            const std::size_t bytes = static_cast<std::size_t>(elements) * run.element_size();
+            const bool unread = program.states[s].leaving.empty();
+            if (s < program.num_inputs) {
+                image.data = static_cast<std::byte*>(operands.input_gradients[s]);
+                if (unread && image.data != nullptr) std::memset(image.data, 0, bytes);
+            } else {
+                const void* given = operands.output_gradients[s - program.num_inputs];
+                image.data = static_cast<std::byte*>(const_cast<void*>(given));
+                if (!unread || given == nullptr) {
+                    memory_.emplace_back(bytes);
+                    image.data = static_cast<std::byte*>(memory_.back().data());
+                    if (unread) std::memset(image.data, 0, bytes);
+                }
+            }
+            states.push_back(image);
+        }
+    }
+
+    std::vector<KeptMemory> memory_;  // of states' gradients
+};
+
+}  // namespace efficient_nas::ops
