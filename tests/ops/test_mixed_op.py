@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_cells import cell_specs, mixed_op_specs, random_running, random_tensor
-from torch import Tensor
+from mixed_calls import arguments, cell_arguments, results
+from random_cells import cell_specs, mixed_op_specs
 
 from efficient_nas import ops
 from efficient_nas.ops import CellSpec, MixedOpSpec, reference, sets
@@ -24,51 +24,15 @@ SPECS = {
 }
 
 
-def arguments(
-    spec: MixedOpSpec,
-    size: tuple[int, int, int, int],
-    stride: int = 1,
-    output_channels: int | None = None,
-    seed: int = 0,
-    **options: Any,
-) -> dict[str, Any]:
-    """Arguments of `mixed_op` with random tensors in float64."""
-    shapes = spec.parameter_shapes(size[1], output_channels, stride)
-    return {
-        "x": random_tensor(size, seed),
-        "alpha": random_tensor([len(spec.candidates)], seed + 1),
-        "parameters": [random_tensor(shape, seed + 2 + i) for i, shape in enumerate(shapes)],
-        "spec": spec,
-        "running": random_running(spec.buffer_shapes(size[1], output_channels, stride), seed),
-        "stride": stride,
-    } | options
-
-
-def results(function: Callable[..., Any], call: dict[str, Any]) -> list[Tensor]:
-    """Nodes, gradients of all tensors (of a random sum of the nodes), and running statistics afterwards."""
-    leaves = {}
-    for name in ("x", "inputs", "alpha", "alphas", "parameters"):
-        if name in call:
-            given = [call[name]] if isinstance(call[name], Tensor) else call[name]
-            own = [tensor.detach().requires_grad_() for tensor in given]
-            leaves[name] = own[0] if isinstance(call[name], Tensor) else own
-    running = None if call["running"] is None else [tensor.clone() for tensor in call["running"]]
-    nodes = function(**(call | leaves | {"running": running}))
-    nodes = [nodes] if isinstance(nodes, Tensor) else nodes
-    total = sum((node * random_tensor(node.shape, 99 + i)).sum() for i, node in enumerate(nodes))
-    wrt = [t for own in leaves.values() for t in ([own] if isinstance(own, Tensor) else own)]
-    assert isinstance(total, Tensor)
-    gradients = torch.autograd.grad(total, wrt, materialize_grads=True)
-    return [*(node.detach() for node in nodes), *gradients, *(running or ())]
-
-
 def assert_equal_to_the_definition(
     fused: Callable[..., Any], definition: Callable[..., Any], call: dict[str, Any]
 ) -> None:
     ours, theirs = results(fused, call), results(definition, call)
+    # Norms of a constant image multiply rounding by up to eps ** -0.5 each; all else must agree closely.
+    largest = max(float(exact.abs().max()) for exact in theirs if exact.numel())
     for mine, exact in zip(ours, theirs, strict=True):
         scale = float(exact.abs().max()) if exact.numel() else 0.0
-        torch.testing.assert_close(mine, exact, rtol=1e-9, atol=1e-9 * (1 + scale))
+        torch.testing.assert_close(mine, exact, rtol=1e-9, atol=1e-9 * (1 + scale) + 1e-13 * largest)
 
 
 @given(
@@ -112,13 +76,5 @@ def test_published_sets_equal_the_definition(name: str, stride: int, training: b
 @given(spec=cell_specs(), channels=st.integers(2, 20), training=st.booleans(), seed=st.integers(0, 1000))
 @settings(max_examples=40)
 def test_random_cells_equal_the_definition(spec: CellSpec, channels: int, training: bool, seed: int) -> None:
-    sources = [channels] * spec.inputs
-    call = {
-        "inputs": [random_tensor((2, channels, 5, 4), seed + i) for i in range(spec.inputs)],
-        "alphas": [random_tensor([len(e.spec.candidates)], seed + 9 + i) for i, e in enumerate(spec.edges)],
-        "parameters": [random_tensor(s, seed + 20 + i) for i, s in enumerate(spec.parameter_shapes(sources))],
-        "spec": spec,
-        "running": random_running(spec.buffer_shapes(sources), seed),
-        "training": training,
-    }
+    call = cell_arguments(spec, channels, seed, training=training, eps=0.01)
     assert_equal_to_the_definition(ops.mixed_cell, reference.mixed_cell, call)

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 from torch.nn import functional
 
 from efficient_nas.ops import mixed_registered as registered
@@ -148,6 +149,12 @@ def _run(
 ) -> list[Tensor]:
     if is_direct(*inputs, alphas, *parameters, *(running or ())):
         return direct_cell(plan, inputs, alphas, parameters, running, options)
+    # Torch would leave tangents out in silence.
+    if torch._C._functorch.peek_interpreter_stack() is not None or any(
+        unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+        for tensor in (*inputs, alphas, *parameters)
+    ):
+        registered.refuse_forward_mode()
     return registered.mixed_cell(inputs, alphas, parameters, running, plan.spec.text, options)
 
 

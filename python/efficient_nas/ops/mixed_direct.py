@@ -12,7 +12,7 @@ from torch import Tensor
 from efficient_nas.ops import mixed_kernels as kernels
 from efficient_nas.ops.direct import is_direct
 from efficient_nas.ops.mixed_plan import Options, Plan
-from efficient_nas.ops.mixed_registered import mixed_cell_backward
+from efficient_nas.ops.mixed_registered import mixed_cell_backward, refuse_forward_mode
 
 
 def direct_cell(
@@ -24,26 +24,7 @@ def direct_cell(
     options: Options,
 ) -> list[Tensor]:
     """The nodes of a cell of tensors that `is_direct` lets pass; alphas of all edges in one tensor."""
-    if torch.is_grad_enabled():
-        return list(_Direct.apply(plan, options, running, alphas, *inputs, *parameters))  # type: ignore[no-untyped-call]
-    return _forward(plan, options, running, alphas, inputs, parameters).nodes
-
-
-def _forward(
-    plan: Plan,
-    options: Options,
-    running: Sequence[Tensor] | None,
-    alphas: Tensor,
-    inputs: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-) -> kernels.Forward:
-    done = kernels.forward(
-        plan, inputs, alphas, parameters, () if options.training else running or (), options
-    )
-    if options.training and running:
-        x = inputs[0]
-        kernels.update_running(plan, len(x), x.dtype, running, alphas, done.statistics, options)
-    return done
+    return list(_Direct.apply(plan, options, running, alphas, *inputs, *parameters))  # type: ignore[no-untyped-call]
 
 
 class _Direct(torch.autograd.Function):
@@ -56,13 +37,22 @@ class _Direct(torch.autograd.Function):
         alphas: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        count = plan.spec.inputs
-        done = _forward(plan, options, running, alphas, tensors[:count], tensors[count:])
+        inputs, parameters = tensors[: plan.spec.inputs], tensors[plan.spec.inputs :]
+        weights = alphas.to(torch.float64)
+        buffers = () if options.training else running or ()
+        done = kernels.forward(plan, inputs, weights, parameters, buffers, options)
+        if options.training and running:
+            x = inputs[0]
+            kernels.update_running(plan, x.shape[0], x.dtype, running, weights, done.statistics, options)
         # The inputs themselves too where they were copied: changes of them in place shall be found out.
         ctx.save_for_backward(alphas, done.statistics, *done.pixels, *done.nodes, *tensors, *done.saved)
         ctx.set_materialize_grads(False)
         ctx.plan, ctx.options = plan, options
         return tuple(done.nodes)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        refuse_forward_mode()
 
     @staticmethod
     def backward(ctx: Any, *node_gradients: Tensor | None) -> Any:

@@ -56,12 +56,17 @@ def forward(
     parameters: Sequence[Tensor],
     running: Sequence[Tensor],
     options: Options,
+    *,
+    clear: bool = False,
 ) -> Forward:
-    """The nodes of the cell. running: of evaluation, else []."""
+    """The nodes of the cell. running: of evaluation, else []. clear: zeros where nothing is saved."""
     x = inputs[0]
-    batch = len(x)
+    batch = x.shape[0]
     check_values(plan, batch, alphas, options)
     nodes, saved, statistics = empty_nodes(plan, x)
+    if clear:
+        for tensor in (*saved, statistics):
+            tensor.zero_()
     if batch == 0:
         return Forward(nodes, saved, statistics, list(inputs))
     dtype = sum_dtype(x.dtype)
@@ -136,7 +141,7 @@ def backward(
 ) -> Gradients:
     """Gradients for inputs, alphas and parameters. wanted: one for each input, then for each parameter."""
     x = inputs[0]
-    batch, dtype = len(x), sum_dtype(x.dtype)
+    batch, dtype = x.shape[0], sum_dtype(x.dtype)
     own_parameters = _dense(parameters, dtype)
     gradients = [_empty_image(x.shape, x) if want else None for x, want in zip(inputs, wanted, strict=False)]
     gradients += [

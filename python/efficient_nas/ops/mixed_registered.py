@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ _SCHEMAS = {
         "int[] channels, ScalarType dtype, float momentum, bool skip_zero) -> ()"
     ),
 }
+_INSTEAD = "those of efficient_nas.ops.reference have"
 
 
 def mixed_cell(
@@ -125,6 +126,7 @@ def _checked(
     ):
         return found
     # Says what is wrong, in the words of the public function.
+    check_supported("mixed_cell", [*inputs, alphas, *parameters, *running])
     counts = [len(edge.spec.candidates) for edge in cell.edges]
     weights = torch.split(alphas, counts) if alphas.shape == (sum(counts),) else alphas
     buffers = None if options.training else running
@@ -132,7 +134,6 @@ def _checked(
     check_mixed_cell(
         "mixed_cell", inputs, weights, parameters, cell, training, buffers, eps, momentum, skip_zero
     )
-    check_supported("mixed_cell", [*inputs, alphas, *parameters, *running])
     raise ValueError("mixed_cell: alphas must be one tensor [K of all edges], and running [] in training")
 
 
@@ -148,7 +149,9 @@ def _kernel(
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     options = Options(training, eps, 0.0, skip_zero)
     found = _checked(inputs, alphas, parameters, running, spec, options)
-    return kernels.forward(found, inputs, alphas, parameters, running, options)[:3]
+    # Then not all is written, and the results of an operation must not be what memory held.
+    clear = skip_zero or inputs[0].dtype is torch.float64
+    return kernels.forward(found, inputs, alphas, parameters, running, options, clear=clear)[:3]
 
 
 def _fake(
@@ -291,8 +294,13 @@ def _cell_gradients(ctx: Any, node_gradients: Sequence[Tensor | None], *unused: 
 
 
 def _no_second_derivative(ctx: Any, *gradients: Any) -> Any:
+    raise RuntimeError(f"mixed_op and mixed_cell have no second derivative; {_INSTEAD}")
+
+
+def refuse_forward_mode() -> NoReturn:
+    """A RuntimeError: forward-mode differentiation and torch.func would go on without these operations."""
     raise RuntimeError(
-        "mixed_op and mixed_cell have no second derivative; those of efficient_nas.ops.reference have one"
+        f"mixed_op and mixed_cell have no forward-mode derivative and no torch.func transforms; {_INSTEAD}"
     )
 
 
