@@ -199,6 +199,16 @@ class Detached(darts.MixedOp):
         return super().forward(x, 2 * weights.detach() - weights)
 
 
+class Counting(darts.MixedOp):
+    """Remembers how often it was called."""
+
+    calls = 0
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x, weights)
+
+
 class ThreeArguments(darts.MixedOp):
     def forward(self, x: Tensor, weights: Tensor, index: Tensor) -> Tensor:
         return weights[index] * self._ops[index](x)
@@ -233,6 +243,7 @@ def patched() -> nn.Module:
     [
         (Dropped(), "a weighted sum of its candidates gives other values in training"),
         (Squashed(), "a weighted sum of its candidates gives other values in training"),
+        (Counting(4, 1), "its forward sets the attribute calls, which it would not do fused"),
         (ThreeArguments(4, 1), "its forward takes neither x, nor x and the weights"),
         (Replaced(nn.Tanh()), r"candidate 2 \(Tanh\): neither an identity nor zeros"),
         (

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-import os
 import pickle
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -202,34 +200,46 @@ def test_forward_keeps_its_signature_and_no_gradient_is_kept_without_autograd() 
         assert not cell(*arguments()).requires_grad
 
 
-def _train_in_a_process(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
+def train_in_a_group(rank: int, folder: str) -> None:
+    """The gradients of process `rank` + 1 of two go to a file; the test's own process is the first."""
+    gradients = gradients_in_a_group(rank + 1, folder)
+    torch.save(gradients, Path(folder) / "gradients.pt")
+
+
+def gradients_in_a_group(rank: int, folder: str) -> list[Tensor]:
     store = f"file://{folder}/store"
     torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
+    try:
+        network = small_network()
+        supernet.fuse(network)
+        images = two_batches()[rank]
+        DistributedDataParallel(network)(images).square().mean().backward()
+        return [parameter.grad for parameter in network.parameters()]
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def small_network() -> nn.Module:
     torch.manual_seed(0)
-    network = nasbench201.Network(C=4, N=1, num_classes=3).double()
-    supernet.fuse(network)
-    parallel = DistributedDataParallel(network)
-    images = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    parallel(images[2 * rank : 2 * rank + 2]).square().mean().backward()
-    gradients = [parameter.grad for parameter in network.parameters()]
-    torch.save(gradients, Path(folder) / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return nasbench201.Network(C=4, N=1, num_classes=3).double()
+
+
+def two_batches() -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=generator).split(2)
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
-def test_data_parallel_training_in_two_processes() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(_train_in_a_process, (folder,), nprocs=2)
-        gradients = [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
-    torch.manual_seed(0)
-    network = nasbench201.Network(C=4, N=1, num_classes=3).double()
-    images = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    halves = [copy.deepcopy(network), copy.deepcopy(network)]
-    for half, part in zip(halves, images.split(2), strict=True):
-        half(part).square().mean().backward()
-    for k, parameters in enumerate(zip(*(half.parameters() for half in halves), strict=True)):
+def test_data_parallel_training_in_two_processes(tmp_path: Path) -> None:
+    context = multiprocessing.spawn(train_in_a_group, (str(tmp_path),), nprocs=1, join=False)
+    gradients = [gradients_in_a_group(0, str(tmp_path))]
+    while not context.join():
+        pass
+    gradients.append(torch.load(tmp_path / "gradients.pt", weights_only=True))
+    plain = [small_network(), small_network()]
+    for network, images in zip(plain, two_batches(), strict=True):
+        network(images).square().mean().backward()
+    for k, parameters in enumerate(zip(*(network.parameters() for network in plain), strict=True)):
         mean = sum(parameter.grad for parameter in parameters) / 2
         for rank in range(2):
             torch.testing.assert_close(gradients[rank][k], mean, rtol=1e-8, atol=1e-10)
-    assert os.environ.get("RANK") is None

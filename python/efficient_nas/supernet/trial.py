@@ -52,37 +52,44 @@ def random_copy(module: nn.Module) -> nn.Module:
 def equal_in_a_trial(module: nn.Module, arguments: Sequence[Any], own: Run, fused: Run) -> None:
     """Compares results, gradients and buffers in training and in evaluation; Refusal names the difference.
 
-    module: a `random_copy`; it is left alone. arguments: float64 tensors get gradients too.
+    module: a `random_copy`. arguments: floating tensors get gradients too.
     """
     for training in (True, False):
-        results = []
-        for run in (own, fused):
-            twin = copy.deepcopy(module).train(training)
-            inputs = [
-                value.clone().requires_grad_(value.is_floating_point())
-                if isinstance(value, Tensor)
-                else value
-                for value in arguments
-            ]
-            with same_draws(int(training)), torch.enable_grad():
-                try:
-                    y = run(twin, tuple(inputs))
-                except Refusal:
-                    raise
-                except Exception as error:
-                    raise Refusal(f"{type(error).__name__}: {error}") from error
-            if not isinstance(y, Tensor) or not y.is_floating_point():
-                raise Refusal(f"its forward returns a {type(y).__name__}, not a floating tensor")
-            results.append((y, _gradients(twin, y, inputs), list(twin.buffers())))
-        (y, gradients, buffers), (fused_y, fused_gradients, fused_buffers) = results
-        during = "in training" if training else "in evaluation"
-        for what, expected, got in (
-            ("other values", [y], [fused_y]),
-            ("other gradients", gradients, fused_gradients),
-            ("other running statistics", buffers, fused_buffers),
-        ):
-            if not all(_equal(a, b) for a, b in zip(expected, got, strict=True)):
-                raise Refusal(f"a weighted sum of its candidates gives {what} {during}")
+        module.train(training)
+        expected, got = (_run(run, module, arguments, seed=int(training)) for run in (own, fused))
+        for what, a, b in zip(("values", "gradients", "running statistics"), expected, got, strict=True):
+            if not all(map(_equal, a, b)):
+                during = "training" if training else "evaluation"
+                raise Refusal(f"a weighted sum of its candidates gives other {what} in {during}")
+
+
+def _run(run: Run, module: nn.Module, arguments: Sequence[Any], seed: int) -> tuple[list[Tensor | None], ...]:
+    """Result, gradients and buffers; the buffers are as before afterwards."""
+    inputs = [
+        value.clone().requires_grad_(value.is_floating_point()) if isinstance(value, Tensor) else value
+        for value in arguments
+    ]
+    buffers = list(module.buffers())
+    saved = [buffer.clone() for buffer in buffers]
+    attributes = dict(vars(module))
+    with same_draws(seed), torch.enable_grad():
+        try:
+            y = run(module, tuple(inputs))
+        except Refusal:
+            raise
+        except Exception as error:
+            raise Refusal(f"{type(error).__name__}: {error}") from error
+    if not isinstance(y, Tensor) or not y.is_floating_point():
+        raise Refusal(f"its forward returns a {type(y).__name__}, not a floating tensor")
+    for name, value in vars(module).items():
+        if value is not attributes.get(name):
+            raise Refusal(f"its forward sets the attribute {name}, which it would not do fused")
+    gradients = _gradients(module, y, inputs)
+    results: list[Tensor | None] = [buffer.clone() for buffer in buffers]
+    with torch.no_grad():
+        for buffer, value in zip(buffers, saved, strict=True):
+            buffer.copy_(value)
+    return [y], gradients, results
 
 
 def _gradients(module: nn.Module, y: Tensor, inputs: Sequence[Any]) -> list[Tensor | None]:
