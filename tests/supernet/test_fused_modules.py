@@ -212,8 +212,8 @@ def gradients_in_a_group(rank: int, folder: str) -> list[Tensor]:
     try:
         network = small_network()
         supernet.fuse(network)
-        images = two_batches()[rank]
-        DistributedDataParallel(network)(images).square().mean().backward()
+        parallel = DistributedDataParallel(network)
+        parallel(two_batches()[rank]).square().mean().backward()
         return [parameter.grad for parameter in network.parameters()]
     finally:
         torch.distributed.destroy_process_group()
