@@ -97,6 +97,33 @@ inline void for_tap_rows(const DepthwisePass& pass, const DepthwisePhase& phase,
         work(rows[r], static_cast<const Vector<SumOf<Element>, Lanes>*>(lines[r]) + rows[r].column + j);
 }
 
+// Where registers hold all pixels that a row of taps reads, each is loaded once: calls work(taps, spacing),
+// as constants, for the rows of common kernels, and says whether it did.
+template <int Pixels, typename Work>
+inline bool with_constants(std::int64_t taps, std::int64_t spacing, const Work& work) {
+    if constexpr (kManyRegisters && Pixels == kPixels) {
+        if (spacing == 1) {
+            if (taps == 3) return work(Constant<3>{}, Constant<1>{}), true;
+            if (taps == 5) return work(Constant<5>{}, Constant<1>{}), true;
+            if (taps == 2) return work(Constant<2>{}, Constant<1>{}), true;
+        } else if (spacing == 2) {
+            if (taps == 3) return work(Constant<3>{}, Constant<2>{}), true;
+            if (taps == 5) return work(Constant<5>{}, Constant<2>{}), true;
+        }
+    }
+    return false;
+}
+
+template <int Pixels, int Taps, int Spacing, typename Sum>
+struct Window {
+    static constexpr int kSize = Pixels + (Taps - 1) * Spacing;
+    Sum pixels[kSize];
+    explicit Window(const Sum* source) {
+        EFFNAS_UNROLL
+        for (int p = 0; p < kSize; ++p) pixels[p] = source[p];
+    }
+};
+
 // Pixels neighbouring pixels of the output, `step` elements apart, from column j.
 template <int Pixels, typename Element, int Lanes>
 inline void correlate_pixels(const DepthwisePass& pass, const DepthwisePhase& phase, const void* const* lines,
@@ -107,7 +134,7 @@ inline void correlate_pixels(const DepthwisePass& pass, const DepthwisePhase& ph
     for_tap_rows<Element, Lanes>(pass, phase, lines, j, [&](const DepthwiseTapRow& row, const Sum* pixels) {
         const Sum* of_row = weights + row.first_tap;
         const auto unrolled = [&](auto taps, auto spacing) {
-            const Window<Pixels, taps.value, spacing.value, Sum> window([&](int p) { return pixels[p]; });
+            const Window<Pixels, taps.value, spacing.value, Sum> window(pixels);
             EFFNAS_UNROLL
             for (int k = 0; k < taps.value; ++k) {
                 EFFNAS_UNROLL
@@ -155,7 +182,7 @@ inline void accumulate_pixels(const DepthwisePass& pass, const void* const* line
         pass, pass.phases[0], lines, j, [&](const DepthwiseTapRow& row, const Sum* pixels) {
             Sum* of_row = sums + row.first_tap;
             const auto unrolled = [&](auto taps, auto spacing) {
-                const Window<Pixels, taps.value, spacing.value, Sum> window([&](int p) { return pixels[p]; });
+                const Window<Pixels, taps.value, spacing.value, Sum> window(pixels);
                 EFFNAS_UNROLL
                 for (int k = 0; k < taps.value; ++k)
                     of_row[k] = add_products<Pixels>(of_row[k], gradients, window.pixels + k * spacing.value);

@@ -7,97 +7,182 @@
 namespace efficient_nas::ops {
 namespace {
 
+// Neighbouring taps of one row or several alike.
+template <int Rows, int NumTaps, int Spacing>
+struct Piece {
+    static constexpr int kRows = Rows, kTaps = NumTaps, kSpacing = Spacing;
+};
+
+// Calls work(piece, first tap) for pieces of common sizes that make up a row of taps.
+template <int Rows, typename Work>
+inline void cut_row(std::int64_t taps, std::int64_t spacing, const Work& work) {
+    for (std::int64_t k = 0; k < taps;) {
+        const auto cut = [&](auto piece) {
+            work(piece, k);
+            k += piece.kTaps;
+        };
+        const std::int64_t rest = taps - k;
+        if (spacing == 1 && rest >= 5)
+            cut(Piece<Rows, 5, 1>{});
+        else if (spacing == 1 && rest >= 3)
+            cut(Piece<Rows, 3, 1>{});
+        else if (spacing == 1 && rest == 2)
+            cut(Piece<Rows, 2, 1>{});
+        else if (spacing == 2 && rest >= 5)
+            cut(Piece<Rows, 5, 2>{});
+        else if (spacing == 2 && rest >= 3)
+            cut(Piece<Rows, 3, 2>{});
+        else
+            cut(Piece<Rows, 1, 1>{});
+    }
+}
+
+// Calls work(piece, rows of taps, first tap) for pieces that make up all taps. Their sizes are constants, so
+// that loops over them are unrolled, and each pixel that a row of a piece reads is loaded once for all of its
+// taps.
+template <typename Work>
+inline void cut_taps(const Taps& taps, const Work& work) {
+    for (std::int64_t r = 0; r < taps.num_rows;) {
+        const TapRow* rows = taps.rows + r;
+        std::int64_t alike = 1;
+        while (alike < 3 && r + alike < taps.num_rows && rows[alike].taps == rows->taps) ++alike;
+        r += alike;
+        const auto cut = [&](auto num_rows) {
+            cut_row<num_rows.value>(rows->taps, taps.spacing,
+                                    [&](auto piece, std::int64_t k) { work(piece, rows, k); });
+        };
+        if (alike == 3)
+            cut(Constant<3>{});
+        else if (alike == 2)
+            cut(Constant<2>{});
+        else
+            cut(Constant<1>{});
+    }
+}
+
+// target (+)= what the taps of a piece read, times their weights, in one vector of each pixel.
+template <typename OfPiece, int Lanes, typename Sum>
+inline void convolve(const Sum* const* lines, const Sum* const* weights, std::int64_t count,
+                     std::int64_t pitch, Sum* target, bool add) {
+    constexpr int kRows = OfPiece::kRows, kTaps = OfPiece::kTaps, kSpacing = OfPiece::kSpacing;
+    using Values = Vector<Sum, Lanes>;
+    Values of_taps[kRows][kTaps];
+    EFFNAS_UNROLL
+    for (int r = 0; r < kRows; ++r)
+        for_addresses<kTaps>(weights[r], pitch,
+                             [&](int k, const Sum* weight) { of_taps[r][k] = load<Lanes>(weight); });
+    for_pixels<kPixels>(0, count, [&](auto run, std::int64_t j) {
+        constexpr int kRun = decltype(run)::value, kWindow = kRun + (kTaps - 1) * kSpacing;
+        Sum* pixels = target + j * pitch;
+        Values sums[kRun] = {};
+        if (add)
+            for_addresses<kRun>(pixels, pitch,
+                                [&](int p, const Sum* pixel) { sums[p] = load<Lanes>(pixel); });
+        EFFNAS_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+            const Sum* line = lines[r] + j * pitch;
+            if constexpr (kManyRegisters) {
+                Values window[kWindow];
+                for_addresses<kWindow>(line, pitch,
+                                       [&](int p, const Sum* pixel) { window[p] = load<Lanes>(pixel); });
+                EFFNAS_UNROLL
+                for (int k = 0; k < kTaps; ++k) {
+                    EFFNAS_UNROLL
+                    for (int p = 0; p < kRun; ++p) sums[p] += of_taps[r][k] * window[p + k * kSpacing];
+                }
+            } else {
+                for_addresses<kWindow>(line, pitch, [&](int column, const Sum* pixel) {
+                    const auto values = load<Lanes>(pixel);
+                    EFFNAS_UNROLL
+                    for (int k = 0; k < kTaps; ++k) {
+                        const int p = column - k * kSpacing;
+                        if (p >= 0 && p < kRun) sums[p] += of_taps[r][k] * values;
+                    }
+                });
+            }
+        }
+        for_addresses<kRun>(pixels, pitch, [&](int p, Sum* pixel) { store<Lanes>(sums[p], pixel); });
+    });
+}
+
 template <typename Sum, int Lanes>
 void depthwise_row(const void* const* lines, const Taps& taps, const void* weights, std::int64_t count,
                    std::int64_t pitch, void* target, bool add) {
-    using Values = Vector<Sum, Lanes>;
-    for (std::int64_t v = 0; v < pitch; v += Lanes)
-        for_pixels<kPixels>(0, count, [&](auto run, std::int64_t j) {
-            constexpr int kRun = decltype(run)::value;
-            Sum* pixels = static_cast<Sum*>(target) + j * pitch + v;
-            Values sums[kRun] = {};
-            if (add) {
-                EFFNAS_UNROLL
-                for (int p = 0; p < kRun; ++p) sums[p] = load<Lanes>(pixels + p * pitch);
+    for (std::int64_t v = 0; v < pitch; v += Lanes) {
+        bool add_piece = add;
+        cut_taps(taps, [&](auto piece, const TapRow* rows, std::int64_t k) {
+            const Sum* of_lines[piece.kRows];
+            const Sum* of_weights[piece.kRows];
+            for (int r = 0; r < piece.kRows; ++r) {
+                const std::int64_t column = rows[r].column + k * taps.spacing;
+                of_lines[r] = static_cast<const Sum*>(lines[rows[r].line]) + column * pitch + v;
+                of_weights[r] = static_cast<const Sum*>(weights) + (rows[r].first_tap + k) * pitch + v;
             }
-            for (std::int64_t r = 0; r < taps.num_rows; ++r) {
-                const TapRow& row = taps.rows[r];
-                const Sum* line = static_cast<const Sum*>(lines[row.line]) + (row.column + j) * pitch + v;
-                const Sum* weight = static_cast<const Sum*>(weights) + row.first_tap * pitch + v;
-                const auto unrolled = [&](auto num_taps, auto spacing) {
-                    const Window<kRun, num_taps.value, spacing.value, Values> window(
-                        [&](int p) { return load<Lanes>(line + p * pitch); });
-                    EFFNAS_UNROLL
-                    for (int k = 0; k < num_taps.value; ++k) {
-                        const Values of_tap = load<Lanes>(weight + k * pitch);
-                        EFFNAS_UNROLL
-                        for (int p = 0; p < kRun; ++p)
-                            sums[p] += of_tap * window.pixels[p + k * spacing.value];
-                    }
-                };
-                if (with_constants<kRun>(row.taps, taps.spacing, unrolled)) continue;
-                for (std::int64_t k = 0; k < row.taps; ++k, line += taps.spacing * pitch, weight += pitch) {
-                    const Values of_tap = load<Lanes>(weight);
-                    EFFNAS_UNROLL
-                    for (int p = 0; p < kRun; ++p) sums[p] += of_tap * load<Lanes>(line + p * pitch);
-                }
-            }
-            EFFNAS_UNROLL
-            for (int p = 0; p < kRun; ++p) store<Lanes>(sums[p], pixels + p * pitch);
+            convolve<decltype(piece), Lanes>(of_lines, of_weights, count, pitch,
+                                             static_cast<Sum*>(target) + v, add_piece);
+            add_piece = true;
         });
+    }
 }
 
-// Adds to sums[k], k < Count, what neighbouring taps of one row read times the gradient. Each sum has two
-// chains of additions, so that an addition's latency is not waited for.
-template <int Count, int Lanes, typename Sum>
-inline void outer_taps(const Sum* line, const Sum* gradient, std::int64_t spacing, std::int64_t count,
-                       std::int64_t pitch, Sum* sums) {
-    Vector<Sum, Lanes> of_taps[Count][2] = {};
-    for_pixels<kPixels>(0, count, [&](auto run, std::int64_t j) {
-        EFFNAS_UNROLL
-        for (int p = 0; p < run.value; ++p) {
-            const auto of_pixel = load<Lanes>(gradient + (j + p) * pitch);
-            EFFNAS_UNROLL
-            for (int k = 0; k < Count; ++k)
-                of_taps[k][p % 2] += of_pixel * load<Lanes>(line + (j + p + k * spacing) * pitch);
-        }
-    });
+// sums of the taps of a piece += what they read times the gradient, in one vector of each pixel.
+template <typename OfPiece, int Lanes, typename Sum>
+inline void multiply_taps(const Sum* const* lines, Sum* const* sums, const Sum* gradient, std::int64_t count,
+                          std::int64_t pitch) {
+    constexpr int kRows = OfPiece::kRows, kTaps = OfPiece::kTaps, kSpacing = OfPiece::kSpacing;
+    // Of up to 15 sums and as many pixels of the gradient as registers hold besides.
+    constexpr int kRun = kManyRegisters ? 8 : 4;
+    Vector<Sum, Lanes> of_taps[kRows][kTaps];
     EFFNAS_UNROLL
-    for (int k = 0; k < Count; ++k)
-        store<Lanes>(load<Lanes>(sums + k * pitch) + (of_taps[k][0] + of_taps[k][1]), sums + k * pitch);
+    for (int r = 0; r < kRows; ++r)
+        for_addresses<kTaps>(sums[r], pitch,
+                             [&](int k, const Sum* sum) { of_taps[r][k] = load<Lanes>(sum); });
+    std::int64_t j = 0;
+    for (; j + kRun <= count; j += kRun) {
+        Vector<Sum, Lanes> of_pixels[kRun];
+        for_addresses<kRun>(gradient + j * pitch, pitch,
+                            [&](int p, const Sum* pixel) { of_pixels[p] = load<Lanes>(pixel); });
+        EFFNAS_UNROLL
+        for (int r = 0; r < kRows; ++r)
+            for_addresses<kRun + (kTaps - 1) * kSpacing>(lines[r] + j * pitch, pitch,
+                                                         [&](int column, const Sum* pixel) {
+                                                             const auto values = load<Lanes>(pixel);
+                                                             EFFNAS_UNROLL
+                                                             for (int k = 0; k < kTaps; ++k) {
+                                                                 const int p = column - k * kSpacing;
+                                                                 if (p >= 0 && p < kRun)
+                                                                     of_taps[r][k] += of_pixels[p] * values;
+                                                             }
+                                                         });
+    }
+    for (; j < count; ++j) {
+        const auto of_pixel = load<Lanes>(gradient + j * pitch);
+        EFFNAS_UNROLL
+        for (int r = 0; r < kRows; ++r)
+            for_addresses<kTaps>(lines[r] + j * pitch, kSpacing * pitch, [&](int k, const Sum* pixel) {
+                of_taps[r][k] += of_pixel * load<Lanes>(pixel);
+            });
+    }
+    EFFNAS_UNROLL
+    for (int r = 0; r < kRows; ++r)
+        for_addresses<kTaps>(sums[r], pitch, [&](int k, Sum* sum) { store<Lanes>(of_taps[r][k], sum); });
 }
 
 template <typename Sum, int Lanes>
 void depthwise_outer_row(const void* const* lines, const Taps& taps, const void* gradient, std::int64_t count,
                          std::int64_t pitch, void* sums) {
     for (std::int64_t v = 0; v < pitch; v += Lanes)
-        for (std::int64_t r = 0; r < taps.num_rows; ++r) {
-            const TapRow& row = taps.rows[r];
-            const Sum* of_pixels = static_cast<const Sum*>(gradient) + v;
-            for (std::int64_t k = 0; k < row.taps;) {
-                const std::int64_t column = row.column + k * taps.spacing;
-                const Sum* line = static_cast<const Sum*>(lines[row.line]) + column * pitch + v;
-                Sum* target = static_cast<Sum*>(sums) + (row.first_tap + k) * pitch + v;
-                const auto outer = [&](auto num_taps) {
-                    outer_taps<num_taps.value, Lanes>(line, of_pixels, taps.spacing, count, pitch, target);
-                    k += num_taps.value;
-                };
-                switch (row.taps - k) {
-                    case 1:
-                        outer(Constant<1>{});
-                        break;
-                    case 2:
-                    case 4:
-                        outer(Constant<2>{});
-                        break;
-                    case 3:
-                        outer(Constant<3>{});
-                        break;
-                    default:
-                        outer(Constant<5>{});
-                }
+        cut_taps(taps, [&](auto piece, const TapRow* rows, std::int64_t k) {
+            const Sum* of_lines[piece.kRows];
+            Sum* of_sums[piece.kRows];
+            for (int r = 0; r < piece.kRows; ++r) {
+                const std::int64_t column = rows[r].column + k * taps.spacing;
+                of_lines[r] = static_cast<const Sum*>(lines[rows[r].line]) + column * pitch + v;
+                of_sums[r] = static_cast<Sum*>(sums) + (rows[r].first_tap + k) * pitch + v;
             }
-        }
+            multiply_taps<decltype(piece), Lanes>(of_lines, of_sums, static_cast<const Sum*>(gradient) + v,
+                                                  count, pitch);
+        });
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ struct MixedKernels {
                                   void* sums, void* products);
 };
 
-// Widest vectors first. float64 has the narrowest only.
+// Widest vectors first. float64 has narrow ones only.
 struct MixedWidths {
     const MixedKernels* widths;
     std::size_t count;

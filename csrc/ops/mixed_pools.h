@@ -18,6 +18,26 @@ struct PoolColumns {
     std::int64_t count() const { return end - begin; }
 };
 
+// Calls work(j, first column, number of columns) for each output pixel. The number is a constant where the
+// window is 3 wide and inside of the image.
+template <typename Work>
+inline void for_windows(const PoolWindow& window, std::int64_t count, const Work& work) {
+    std::int64_t j = 0;
+    const auto work_until = [&](std::int64_t end) {
+        for (; j < end && j < count; ++j) {
+            const PoolColumns columns(window, j);
+            work(j, columns.begin, columns.count());
+        }
+    };
+    if (window.kernel == 3) {
+        work_until((window.padding + window.stride - 1) / window.stride);
+        for (std::int64_t column = j * window.stride - window.padding;
+             j < count && column + 3 <= window.columns; ++j, column += window.stride)
+            work(j, column, Constant<3>{});
+    }
+    work_until(count);
+}
+
 // A NaN on either side wins.
 template <typename Values>
 inline Values larger(const Values& a, const Values& b) {
@@ -25,61 +45,63 @@ inline Values larger(const Values& a, const Values& b) {
     return a != a ? a : larger_or_b;
 }
 
-// scratch = the lines joined to one, element by element.
+// A row that joins the lines inside of the image: in scratch, or the only line itself.
 template <typename Sum, int Lanes, typename Join>
-inline void join_lines(const void* const* lines, std::int64_t num_lines, std::int64_t count, Sum* scratch,
-                       const Join& join) {
-    bool first = true;
+inline const Sum* join_lines(const void* const* lines, std::int64_t num_lines, std::int64_t count,
+                             Sum* scratch, const Join& join) {
+    const Sum* open[3] = {};
+    int num_open = 0;
     for (std::int64_t r = 0; r < num_lines; ++r) {
-        const auto* line = static_cast<const Sum*>(lines[r]);
-        if (line == nullptr) continue;
-        for (std::int64_t i = 0; i < count; i += Lanes) {
-            const auto values = load<Lanes>(line + i);
-            store<Lanes>(first ? values : join(load<Lanes>(scratch + i), values), scratch + i);
-        }
-        first = false;
+        if (lines[r] == nullptr) continue;
+        open[num_open++] = static_cast<const Sum*>(lines[r]);
+        if (num_open < 3) continue;
+        for (std::int64_t i = 0; i < count; i += Lanes)
+            store<Lanes>(
+                join(join(load<Lanes>(open[0] + i), load<Lanes>(open[1] + i)), load<Lanes>(open[2] + i)),
+                scratch + i);
+        open[0] = scratch;
+        num_open = 1;
     }
-}
-
-template <typename Sum, int Lanes, typename Join, typename Finish>
-inline void join_columns(const Sum* scratch, const PoolWindow& window, std::int64_t count, std::int64_t pitch,
-                         Sum* target, const Join& join, const Finish& finish) {
-    for (std::int64_t j = 0; j < count; ++j) {
-        const PoolColumns columns(window, j);
-        for (std::int64_t v = 0; v < pitch; v += Lanes) {
-            const Sum* pixels = scratch + v;
-            auto joined = load<Lanes>(pixels + columns.begin * pitch);
-            for (std::int64_t c = columns.begin + 1; c < columns.end; ++c)
-                joined = join(joined, load<Lanes>(pixels + c * pitch));
-            store<Lanes>(finish(joined, columns.count()), target + j * pitch + v);
-        }
-    }
+    if (num_open == 1) return open[0];
+    for (std::int64_t i = 0; i < count; i += Lanes)
+        store<Lanes>(join(load<Lanes>(open[0] + i), load<Lanes>(open[1] + i)), scratch + i);
+    return scratch;
 }
 
 template <typename Sum, int Lanes>
 void max_pool_row(const void* const* lines, const PoolWindow& window, std::int64_t count, std::int64_t pitch,
                   void* target, void* scratch) {
     using Values = Vector<Sum, Lanes>;
-    const auto join = [](const Values& a, const Values& b) { return larger(a, b); };
-    auto* joined = static_cast<Sum*>(scratch);
-    join_lines<Sum, Lanes>(lines, window.kernel, window.columns * pitch, joined, join);
-    join_columns<Sum, Lanes>(joined, window, count, pitch, static_cast<Sum*>(target), join,
-                             [](const Values& values, std::int64_t) { return values; });
+    const Sum* joined =
+        join_lines<Sum, Lanes>(lines, window.kernel, window.columns * pitch, static_cast<Sum*>(scratch),
+                               [](const Values& a, const Values& b) { return larger(a, b); });
+    for (std::int64_t v = 0; v < pitch; v += Lanes)
+        for_windows(window, count, [&](std::int64_t j, std::int64_t first, auto num_columns) {
+            const Sum* pixels = joined + first * pitch + v;
+            auto maximum = load<Lanes>(pixels);
+            for (std::int64_t c = 1; c < num_columns; ++c)
+                maximum = larger(maximum, load<Lanes>(pixels + c * pitch));
+            store<Lanes>(maximum, static_cast<Sum*>(target) + j * pitch + v);
+        });
 }
 
 template <typename Sum, int Lanes>
 void average_pool_row(const void* const* lines, const PoolWindow& window, std::int64_t count,
                       std::int64_t pitch, void* target, void* scratch) {
     using Values = Vector<Sum, Lanes>;
-    const auto join = [](const Values& a, const Values& b) { return a + b; };
-    auto* joined = static_cast<Sum*>(scratch);
     std::int64_t num_lines = 0;
     for (std::int64_t r = 0; r < window.kernel; ++r) num_lines += lines[r] != nullptr;
-    join_lines<Sum, Lanes>(lines, window.kernel, window.columns * pitch, joined, join);
-    join_columns<Sum, Lanes>(joined, window, count, pitch, static_cast<Sum*>(target), join,
-                             [&](const Values& values, std::int64_t num_columns) {
-                                 return values * (1 / static_cast<Sum>(num_lines * num_columns));
-                             });
+    const Sum* joined =
+        join_lines<Sum, Lanes>(lines, window.kernel, window.columns * pitch, static_cast<Sum*>(scratch),
+                               [](const Values& a, const Values& b) { return a + b; });
+    for (std::int64_t v = 0; v < pitch; v += Lanes)
+        for_windows(window, count, [&](std::int64_t j, std::int64_t first, auto num_columns) {
+            const Sum* pixels = joined + first * pitch + v;
+            auto sum = load<Lanes>(pixels);
+            for (std::int64_t c = 1; c < num_columns; ++c) sum += load<Lanes>(pixels + c * pitch);
+            const Sum share = 1 / static_cast<Sum>(num_lines * num_columns);
+            store<Lanes>(sum * share, static_cast<Sum*>(target) + j * pitch + v);
+        });
 }
 
 template <typename Sum, int Lanes>
@@ -87,42 +109,56 @@ void max_pool_gradient_row(const void* const* lines, const PoolWindow& window, c
                            const void* gradient, std::int64_t count, std::int64_t pitch,
                            void* const* targets) {
     using Values = Vector<Sum, Lanes>;
-    for (std::int64_t j = 0; j < count; ++j) {
-        const PoolColumns columns(window, j);
-        for (std::int64_t v = 0; v < pitch; v += Lanes) {
+    using Bits = decltype(Values{} == Values{});
+    for (std::int64_t v = 0; v < pitch; v += Lanes)
+        for_windows(window, count, [&](std::int64_t j, std::int64_t first, auto num_columns) {
             const auto maximum = load<Lanes>(static_cast<const Sum*>(maxima) + j * pitch + v);
             auto left = load<Lanes>(static_cast<const Sum*>(gradient) + j * pitch + v);  // to be given away
             for (std::int64_t r = 0; r < window.kernel; ++r) {
                 if (lines[r] == nullptr) continue;
-                const Sum* line = static_cast<const Sum*>(lines[r]) + v;
-                for (std::int64_t c = columns.begin; c < columns.end; ++c) {
-                    const auto value = load<Lanes>(line + c * pitch);
-                    // Where a value is NaN, so is the maximum.
-                    const auto chosen = (value == maximum) | (value != value);
+                const Sum* pixels = static_cast<const Sum*>(lines[r]) + first * pitch + v;
+                Sum* target =
+                    targets[r] == nullptr ? nullptr : static_cast<Sum*>(targets[r]) + first * pitch + v;
+                for (std::int64_t c = 0; c < num_columns; ++c) {
+                    // A maximum is one of the values bit by bit, NaN or not.
+                    const Bits chosen = (Bits)load<Lanes>(pixels + c * pitch) == (Bits)maximum;
                     const Values given = chosen ? left : Values{};
                     left = chosen ? Values{} : left;
-                    if (targets[r] == nullptr) continue;
-                    Sum* pixel = static_cast<Sum*>(targets[r]) + c * pitch + v;
-                    store<Lanes>(load<Lanes>(pixel) + given, pixel);
+                    if (target != nullptr)
+                        store<Lanes>(load<Lanes>(target + c * pitch) + given, target + c * pitch);
                 }
             }
-        }
-    }
+        });
 }
 
 template <typename Sum, int Lanes>
 void average_pool_gradient_row(const PoolWindow& window, const void* gradient, std::int64_t num_lines,
                                std::int64_t count, std::int64_t pitch, void* const* targets) {
-    for (std::int64_t j = 0; j < count; ++j) {
-        const PoolColumns columns(window, j);
-        const Sum share = 1 / static_cast<Sum>(num_lines * columns.count());
+    const auto share = [&](std::int64_t num_columns) {
+        return 1 / static_cast<Sum>(num_lines * num_columns);
+    };
+    const Sum full_share = share(window.kernel);
+    // Output pixels [begin, end) read a column.
+    std::int64_t begin = 0, end = 0;
+    for (std::int64_t column = 0; column < window.columns; ++column) {
+        while (end < count && end * window.stride - window.padding <= column) ++end;
+        while (begin < end && begin * window.stride - window.padding + window.kernel <= column) ++begin;
+        const bool full = begin < end && PoolColumns(window, begin).count() == window.kernel &&
+                          PoolColumns(window, end - 1).count() == window.kernel;
         for (std::int64_t v = 0; v < pitch; v += Lanes) {
-            const auto given = load<Lanes>(static_cast<const Sum*>(gradient) + j * pitch + v) * share;
+            const Sum* pixels = static_cast<const Sum*>(gradient) + v;
+            Vector<Sum, Lanes> given = {};
+            if (full) {
+                for (std::int64_t j = begin; j < end; ++j) given += load<Lanes>(pixels + j * pitch);
+                given *= full_share;
+            } else {
+                for (std::int64_t j = begin; j < end; ++j)
+                    given += load<Lanes>(pixels + j * pitch) * share(PoolColumns(window, j).count());
+            }
             for (std::int64_t r = 0; r < window.kernel; ++r) {
                 if (targets[r] == nullptr) continue;
-                Sum* line = static_cast<Sum*>(targets[r]) + v;
-                for (std::int64_t c = columns.begin; c < columns.end; ++c)
-                    store<Lanes>(load<Lanes>(line + c * pitch) + given, line + c * pitch);
+                Sum* pixel = static_cast<Sum*>(targets[r]) + column * pitch + v;
+                store<Lanes>(load<Lanes>(pixel) + given, pixel);
             }
         }
     }

@@ -137,12 +137,21 @@ void load_row(const void* source, std::int64_t source_pitch, std::int64_t channe
                         return activated<kActivation>(load_pixel(column));
                     });
             };
-            if (channels - v >= Lanes)
+            if (channels - v >= Lanes) {
                 fill([&](std::int64_t column) { return load<Lanes>(pixels + column * source_pitch); });
-            else
-                fill([&](std::int64_t column) {
-                    return load_first<Lanes>(pixels + column * source_pitch, channels - v);
-                });
+                continue;
+            }
+            // All lanes at once, where there are so many elements up to the row's end, are faster than the
+            // first.
+            const std::int64_t end = (plane.columns - 1) * source_pitch + channels - v - Lanes;
+            Sum ones[Lanes] = {};
+            for (std::int64_t i = v; i < channels; ++i) ones[i - v] = 1;
+            const auto inside = load<Lanes>(ones) != Vector<Sum, Lanes>{};
+            fill([&](std::int64_t column) -> Vector<Sum, Lanes> {
+                const Element* pixel = pixels + column * source_pitch;
+                if (column * source_pitch > end) return load_first<Lanes>(pixel, channels - v);
+                return inside ? load<Lanes>(pixel) : Vector<Sum, Lanes>{};
+            });
         }
     });
 }

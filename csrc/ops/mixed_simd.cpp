@@ -31,18 +31,15 @@ constexpr MixedKernels kernels() {
             prologue_gradient_row<Sum, Lanes>};
 }
 
-// One set for each vector of 16 bytes up to the instruction set's own.
+// The widest vectors, and for AVX-512 half of them. Narrower ones would take more instructions for any number
+// of channels. float64 is for checks of gradients, where speed matters less than the time to compile this.
 #if EFFNAS_VECTOR_BYTES == 64
-#define EFFNAS_WIDTHS(Element) {kernels<Element, 16>(), kernels<Element, 8>(), kernels<Element, 4>()}
-#elif EFFNAS_VECTOR_BYTES == 32
-#define EFFNAS_WIDTHS(Element) {kernels<Element, 8>(), kernels<Element, 4>()}
+constexpr MixedKernels kFloat32[] = {kernels<float, 16>(), kernels<float, 8>()};
+constexpr MixedKernels kBfloat16[] = {kernels<Bfloat16, 16>(), kernels<Bfloat16, 8>()};
 #else
-#define EFFNAS_WIDTHS(Element) {kernels<Element, 4>()}
+constexpr MixedKernels kFloat32[] = {kernels<float, kVectorBytes / 4>()};
+constexpr MixedKernels kBfloat16[] = {kernels<Bfloat16, kVectorBytes / 4>()};
 #endif
-
-constexpr MixedKernels kFloat32[] = EFFNAS_WIDTHS(float);
-constexpr MixedKernels kBfloat16[] = EFFNAS_WIDTHS(Bfloat16);
-// float64 is for checks of gradients, where speed does not matter.
 constexpr MixedKernels kFloat64[] = {kernels<double, 2>()};
 constexpr std::size_t kWidths = sizeof(kFloat32) / sizeof(kFloat32[0]);
 

@@ -21,21 +21,48 @@ void weighted_sum_row(const void* const* rows, const void* const* scales, const 
             Vector<Sum, Lanes> sums[kRun];
             EFFNAS_UNROLL
             for (int p = 0; p < kRun; ++p) sums[p] = start;
-            if (add) {
-                EFFNAS_UNROLL
-                for (int p = 0; p < kRun; ++p) sums[p] += load<Lanes>(pixels + p * pitch);
-            }
+            if (add)
+                for_addresses<kRun>(pixels, pitch,
+                                    [&](int p, const Sum* pixel) { sums[p] += load<Lanes>(pixel); });
             for (std::int64_t t = 0; t < num_rows; ++t) {
                 const auto scale = load<Lanes>(static_cast<const Sum*>(scales[t]) + v);
                 const auto mean = load<Lanes>(static_cast<const Sum*>(means[t]) + v);
                 const Sum* row = static_cast<const Sum*>(rows[t]) + first;
-                EFFNAS_UNROLL
-                for (int p = 0; p < kRun; ++p) sums[p] += scale * (load<Lanes>(row + p * pitch) - mean);
+                for_addresses<kRun>(row, pitch, [&](int p, const Sum* pixel) {
+                    sums[p] += scale * (load<Lanes>(pixel) - mean);
+                });
             }
-            EFFNAS_UNROLL
-            for (int p = 0; p < kRun; ++p) store<Lanes>(sums[p], pixels + p * pitch);
+            for_addresses<kRun>(pixels, pitch, [&](int p, Sum* pixel) { store<Lanes>(sums[p], pixel); });
         }
     });
+}
+
+// products[t] += sum over j of gradient[j] * (rows[t][j] - means[t]), t < Rows, in one vector of each pixel.
+// Each sum has two chains of additions, so that an addition's latency is not waited for.
+template <int Rows, int Lanes, typename Sum>
+inline void dot(const Sum* gradient, const void* const* rows, const void* const* means, std::int64_t count,
+                std::int64_t pitch, std::int64_t offset, void* const* products) {
+    Vector<Sum, Lanes> sums[Rows][2] = {}, of_means[Rows];
+    const Sum* pixels[Rows];
+    EFFNAS_UNROLL
+    for (int t = 0; t < Rows; ++t) {
+        of_means[t] = load<Lanes>(static_cast<const Sum*>(means[t]) + offset);
+        pixels[t] = static_cast<const Sum*>(rows[t]) + offset;
+    }
+    for_pixels<2>(0, count, [&](auto run, std::int64_t j) {
+        EFFNAS_UNROLL
+        for (int p = 0; p < run.value; ++p) {
+            const auto of_pixel = load<Lanes>(gradient + (j + p) * pitch);
+            EFFNAS_UNROLL
+            for (int t = 0; t < Rows; ++t)
+                sums[t][p] += of_pixel * (load<Lanes>(pixels[t] + (j + p) * pitch) - of_means[t]);
+        }
+    });
+    EFFNAS_UNROLL
+    for (int t = 0; t < Rows; ++t) {
+        Sum* product = static_cast<Sum*>(products[t]) + offset;
+        store<Lanes>(load<Lanes>(product) + (sums[t][0] + sums[t][1]), product);
+    }
 }
 
 template <typename Sum, int Lanes>
@@ -49,18 +76,9 @@ void dot_rows(const void* gradient, const void* const* rows, const void* const* 
             for (int p = 0; p < run.value; ++p) sum.parts[p] += load<Lanes>(of_pixels + (j + p) * pitch);
         });
         sum.add_to(static_cast<Sum*>(total) + v);
-        for (std::int64_t t = 0; t < num_rows; ++t) {
-            const Sum* row = static_cast<const Sum*>(rows[t]) + v;
-            const auto mean = load<Lanes>(static_cast<const Sum*>(means[t]) + v);
-            PixelSum<Lanes, Sum> product;
-            for_pixels<kChains>(0, count, [&](auto run, std::int64_t j) {
-                EFFNAS_UNROLL
-                for (int p = 0; p < run.value; ++p)
-                    product.parts[p] += load<Lanes>(of_pixels + (j + p) * pitch) *
-                                        (load<Lanes>(row + (j + p) * pitch) - mean);
-            });
-            product.add_to(static_cast<Sum*>(products[t]) + v);
-        }
+        for_pixels<4>(0, num_rows, [&](auto run, std::int64_t t) {
+            dot<run.value, Lanes>(of_pixels, rows + t, means + t, count, pitch, v, products + t);
+        });
     }
 }
 

@@ -3,12 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #if defined(__clang__)
 #define EFFNAS_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define EFFNAS_UNROLL _Pragma("GCC unroll 16")
+#define EFFNAS_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 namespace efficient_nas::ops {
@@ -19,6 +18,7 @@ constexpr int kVectorBytes = EFFNAS_VECTOR_BYTES;
 template <int Value>
 struct Constant {
     static constexpr int value = Value;
+    constexpr operator std::int64_t() const { return Value; }
 };
 
 template <typename T, int Lanes>
@@ -27,6 +27,15 @@ struct VectorOf {
 };
 template <typename T, int Lanes>
 using Vector = typename VectorOf<T, Lanes>::type;
+
+// The same at any address of a T. A memcpy into a Vector means the same, but GCC 12 then also stores it to
+// the stack in some loops.
+template <typename T, int Lanes>
+struct UnalignedVectorOf {
+    typedef T type __attribute__((vector_size(sizeof(T) * Lanes), aligned(alignof(T)), may_alias));
+};
+template <typename T, int Lanes>
+using UnalignedVector = typename UnalignedVectorOf<T, Lanes>::type;
 
 // The upper half of a float32.
 struct Bfloat16 {
@@ -52,13 +61,11 @@ constexpr bool kIsBfloat16<Bfloat16> = true;
 template <int Lanes, typename Element>
 inline Vector<SumOf<Element>, Lanes> load(const Element* source) {
     if constexpr (kIsBfloat16<Element>) {
-        Vector<std::uint16_t, Lanes> upper;
-        std::memcpy(&upper, source, sizeof(upper));
+        const Vector<std::uint16_t, Lanes> upper =
+            *reinterpret_cast<const UnalignedVector<std::uint16_t, Lanes>*>(source);
         return (Vector<float, Lanes>)(__builtin_convertvector(upper, Vector<std::uint32_t, Lanes>) << 16);
     } else {
-        Vector<Element, Lanes> values;
-        std::memcpy(&values, source, sizeof(values));
-        return values;
+        return *reinterpret_cast<const UnalignedVector<Element, Lanes>*>(source);
     }
 }
 
@@ -71,10 +78,20 @@ inline void store(const Vector<SumOf<Element>, Lanes>& sums, Element* target) {
         const Bits rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
         const Bits is_nan = (Bits)(sums != sums);
         const Bits upper = ((is_nan & (bits | 0x400000u)) | (~is_nan & rounded)) >> 16;
-        const auto narrow = __builtin_convertvector(upper, Vector<std::uint16_t, Lanes>);
-        std::memcpy(target, &narrow, sizeof(narrow));
+        *reinterpret_cast<UnalignedVector<std::uint16_t, Lanes>*>(target) =
+            __builtin_convertvector(upper, Vector<std::uint16_t, Lanes>);
     } else {
-        std::memcpy(target, &sums, sizeof(sums));
+        *reinterpret_cast<UnalignedVector<Element, Lanes>*>(target) = sums;
+    }
+}
+
+// Copies `count` elements, 0 <= count < 2 * Most, in powers of two, for each of which there are instructions.
+template <int Most, typename Element>
+inline void copy_first(const Element* source, Element* target, std::int64_t count) {
+    if constexpr (Most > 0) {
+        const std::int64_t copied = count & Most;
+        if (copied != 0) __builtin_memcpy(target, source, Most * sizeof(Element));
+        copy_first<Most / 2>(source + copied, target + copied, count);
     }
 }
 
@@ -82,7 +99,7 @@ inline void store(const Vector<SumOf<Element>, Lanes>& sums, Element* target) {
 template <int Lanes, typename Element>
 inline Vector<SumOf<Element>, Lanes> load_first(const Element* source, std::int64_t count) {
     Element values[Lanes] = {};
-    for (std::int64_t i = 0; i < count; ++i) values[i] = source[i];
+    copy_first<Lanes>(source, values, count);
     return load<Lanes>(values);
 }
 
@@ -90,7 +107,7 @@ template <int Lanes, typename Element>
 inline void store_first(const Vector<SumOf<Element>, Lanes>& sums, Element* target, std::int64_t count) {
     Element values[Lanes];
     store<Lanes>(sums, values);
-    for (std::int64_t i = 0; i < count; ++i) target[i] = values[i];
+    copy_first<Lanes>(values, target, count);
 }
 
 }  // namespace

@@ -283,12 +283,17 @@ TEST(depthwise_rows_and_their_weight_gradients) {
         for (const std::int64_t kernel : {1, 2, 3, 4, 5, 6, 7})
             for (const std::int64_t spacing : {1, 2, 3})
                 for (const std::int64_t count : {1, 8, 13}) {
-                    // Two rows of taps, the second of which has one tap less and starts one pixel later.
-                    const std::vector<TapRow> rows{{2, 0, 0, kernel}, {0, 1, kernel, kernel - 1}};
-                    const Taps taps{rows.data(), 2, spacing};
+                    // Some rows of taps alike, and one that has a tap less and starts one pixel later.
+                    const std::int64_t alike = 1 + (kernel + spacing + count) % 5;
+                    std::vector<TapRow> rows;
+                    for (std::int64_t r = 0; r < alike; ++r)
+                        rows.push_back({r % 3, r % 2, r * kernel, kernel});
+                    rows.push_back({1, 1, alike * kernel, kernel - 1});
+                    const std::int64_t num_taps = (alike + 1) * kernel - 1;
+                    const Taps taps{rows.data(), alike + 1, spacing};
                     const auto lines = of.rows(3, count + 1 + (kernel - 1) * spacing);
                     const auto of_lines = addresses(lines);
-                    const auto weights = of.values(2 * kernel - 1), before = of.values(count);
+                    const auto weights = of.values(num_taps), before = of.values(count);
                     const auto read = [&](const TapRow& row, std::int64_t j, std::int64_t k, std::int64_t c) {
                         return lines[static_cast<std::size_t>(row.line)](row.column + j + k * spacing, c);
                     };
@@ -308,7 +313,7 @@ TEST(depthwise_rows_and_their_weight_gradients) {
                     of.kernels.depthwise_outer_row(of_lines.data(), taps, before.data(), count, of.pitch,
                                                    sums.data());
                     CHECK(is(sums, [&](std::int64_t tap, std::int64_t c) {
-                        const TapRow& row = rows[tap < kernel ? 0 : 1];
+                        const TapRow& row = rows[static_cast<std::size_t>(tap / kernel)];
                         double sum = weights(tap, c);
                         for (std::int64_t j = 0; j < count; ++j)
                             sum += before(j, c) * read(row, j, tap - row.first_tap, c);
