@@ -134,34 +134,19 @@ void max_pool_gradient_row(const void* const* lines, const PoolWindow& window, c
 template <typename Sum, int Lanes>
 void average_pool_gradient_row(const PoolWindow& window, const void* gradient, std::int64_t num_lines,
                                std::int64_t count, std::int64_t pitch, void* const* targets) {
-    const auto share = [&](std::int64_t num_columns) {
-        return 1 / static_cast<Sum>(num_lines * num_columns);
-    };
-    const Sum full_share = share(window.kernel);
-    // Output pixels [begin, end) read a column.
-    std::int64_t begin = 0, end = 0;
-    for (std::int64_t column = 0; column < window.columns; ++column) {
-        while (end < count && end * window.stride - window.padding <= column) ++end;
-        while (begin < end && begin * window.stride - window.padding + window.kernel <= column) ++begin;
-        const bool full = begin < end && PoolColumns(window, begin).count() == window.kernel &&
-                          PoolColumns(window, end - 1).count() == window.kernel;
-        for (std::int64_t v = 0; v < pitch; v += Lanes) {
-            const Sum* pixels = static_cast<const Sum*>(gradient) + v;
-            Vector<Sum, Lanes> given = {};
-            if (full) {
-                for (std::int64_t j = begin; j < end; ++j) given += load<Lanes>(pixels + j * pitch);
-                given *= full_share;
-            } else {
-                for (std::int64_t j = begin; j < end; ++j)
-                    given += load<Lanes>(pixels + j * pitch) * share(PoolColumns(window, j).count());
-            }
+    const Sum full_share = 1 / static_cast<Sum>(num_lines * window.kernel);
+    for (std::int64_t v = 0; v < pitch; v += Lanes)
+        for_windows(window, count, [&](std::int64_t j, std::int64_t first, auto num_columns) {
+            const Sum share =
+                num_columns == window.kernel ? full_share : 1 / static_cast<Sum>(num_lines * num_columns);
+            const auto given = load<Lanes>(static_cast<const Sum*>(gradient) + j * pitch + v) * share;
             for (std::int64_t r = 0; r < window.kernel; ++r) {
                 if (targets[r] == nullptr) continue;
-                Sum* pixel = static_cast<Sum*>(targets[r]) + column * pitch + v;
-                store<Lanes>(load<Lanes>(pixel) + given, pixel);
+                Sum* pixels = static_cast<Sum*>(targets[r]) + first * pitch + v;
+                for (std::int64_t c = 0; c < num_columns; ++c)
+                    store<Lanes>(load<Lanes>(pixels + c * pitch) + given, pixels + c * pitch);
             }
-        }
-    }
+        });
 }
 
 }  // namespace
