@@ -41,6 +41,8 @@ def assert_equal_to_the_definition(
     change=st.integers(1, 40),
     stride=st.sampled_from([1, 2]),
     training=st.booleans(),
+    skip_zero=st.booleans(),
+    zeros=st.sets(st.integers(0, 3)),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=120)
@@ -50,14 +52,24 @@ def test_random_operations_equal_the_definition(
     change: int,
     stride: int,
     training: bool,
+    skip_zero: bool,
+    zeros: set[int],
     seed: int,
 ) -> None:
     batch, channels, height, width = size
     output_channels = None if spec.keeps_channels(stride) else change
     if stride == 2 and (output_channels or channels) < 2:
         size, output_channels = (batch, 2, height, width), None
-    call = arguments(spec, size, stride, output_channels, seed, training=training)
-    if training and batch * -(-height // stride) * -(-width // stride) == 1 and call["running"]:
+    call = arguments(spec, size, stride, output_channels, seed, training=training, skip_zero=skip_zero)
+    call["alpha"][[k for k in zeros if k < len(call["alpha"])]] = 0
+    if (
+        training
+        and batch * -(-height // stride) * -(-width // stride) == 1
+        and any(
+            MixedOpSpec((op,)).buffer_names(stride) and not (skip_zero and weight == 0)
+            for op, weight in zip(spec.candidates, call["alpha"].tolist(), strict=True)
+        )
+    ):
         for function in (ops.mixed_op, reference.mixed_op):
             with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
                 function(**call)
