@@ -211,4 +211,5 @@ def _join(mixed: Tensor, bypassed: Tensor, groups: int, stride: int) -> Tensor:
     if stride == 2:
         bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
     y = torch.cat([mixed, bypassed], dim=1)
-    return y.reshape(len(y), groups, -1, *y.shape[2:]).transpose(1, 2).flatten(1, 2)
+    n, c, h, w = y.shape
+    return y.reshape(n, groups, c // groups, h, w).transpose(1, 2).flatten(1, 2)
