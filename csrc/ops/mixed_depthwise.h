@@ -16,7 +16,8 @@ struct Piece {
 // Calls work(piece, first tap) for pieces of common sizes that make up a row of taps.
 template <int Rows, typename Work>
 inline void cut_row(std::int64_t taps, std::int64_t spacing, const Work& work) {
-    for (std::int64_t k = 0; k < taps;) {
+    std::int64_t k = 0;
+    while (k < taps) {
         const auto cut = [&](auto piece) {
             work(piece, k);
             k += piece.kTaps;
