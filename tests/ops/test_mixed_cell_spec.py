@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from random_cells import cell_specs, random_running, random_tensor
 
-from efficient_nas.ops import CellEdge, CellSpec, MixedOpSpec, reference, sets
+from efficient_nas.ops import CellEdge, CellSpec, MixedOpSpec, mixed_cell, reference, sets
 
 PLAIN = sets.nasbench201()
 CHANGING = MixedOpSpec(("sep_conv_3x3", "nor_conv_1x1"))
@@ -197,9 +197,12 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("options", "error", "message"), WRONG, ids=[m for _, _, m in WRONG])
-def test_wrong_arguments_are_named(options: dict[str, Any], error: type[Exception], message: str) -> None:
+@pytest.mark.parametrize("function", [reference.mixed_cell, mixed_cell])
+def test_wrong_arguments_are_named(
+    function: Any, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match="^mixed_cell: .*" + message):
-        reference.mixed_cell(**(arguments() | options))
+        function(**(arguments() | options))
 
 
 def test_a_single_edge_is_the_mixed_operation() -> None:

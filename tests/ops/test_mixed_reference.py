@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from efficient_nas.ops import MixedOpSpec, OpSpec, reference, sets, tensors_of
+from efficient_nas.ops import MixedOpSpec, OpSpec, mixed_op, reference, sets, tensors_of
 
 USERS = MixedOpSpec(
     (
@@ -355,15 +356,19 @@ def test_norms_without_running_statistics_use_the_batch() -> None:
         ({"skip_zero": None}, TypeError, "mixed_op: skip_zero must be a bool, got None"),
     ],
 )
-def test_wrong_arguments_are_named(options: dict[str, Any], error: type[Exception], message: str) -> None:
+@pytest.mark.parametrize("function", [reference.mixed_op, mixed_op])
+def test_wrong_arguments_are_named(
+    function: Callable[..., Tensor], options: dict[str, Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
-        reference.mixed_op(**(arguments(SPECS["nasbench201"]) | options))
+        function(**(arguments(SPECS["nasbench201"]) | options))
 
 
-def test_the_size_of_a_channels_group_must_fit() -> None:
+@pytest.mark.parametrize("function", [reference.mixed_op, mixed_op])
+def test_the_size_of_a_channels_group_must_fit(function: Callable[..., Tensor]) -> None:
     call = arguments(sets.darts(channel_divisor=2))
     with pytest.raises(ValueError, match="input_channels must be a multiple of channel_divisor = 2, got 3"):
-        reference.mixed_op(**(call | {"x": call["x"][:, :3]}))
+        function(**(call | {"x": call["x"][:, :3]}))
 
 
 def test_it_is_what_a_darts_cell_computes_over_an_optimizer_step() -> None:

@@ -383,3 +383,53 @@ def test_modes_and_subclasses_see_the_registered_operation() -> None:
 
     y = ops.mixed_op(**(call | {"x": call["x"].detach().as_subclass(Own), "running": None}))
     assert type(y) is Own and torch.equal(y.as_subclass(Tensor), expected)
+
+
+OTHERS: list[tuple[Callable[[Tensor], Tensor], type[Exception], str]] = [
+    (lambda t: t.half(), TypeError, "inputs must be float32, float64 or bfloat16, got torch.float16; use"),
+    (lambda t: t.to_sparse(), ValueError, "must be dense and on the CPU, got torch.sparse_coo on cpu; use"),
+]
+
+
+@pytest.mark.parametrize(("convert", "error", "message"), OTHERS, ids=["half", "sparse"])
+def test_what_only_the_definition_takes(
+    convert: Callable[[Tensor], Tensor], error: type[Exception], message: str
+) -> None:
+    call = arguments(MixedOpSpec(("none", "avg_pool_3x3")), SIZE)
+    with pytest.raises(error, match=f"^mixed_op: .*{message} efficient_nas.ops.reference.mixed_op"):
+        ops.mixed_op(**(call | {"x": convert(call["x"])}))
+    cell = cell_arguments(CellSpec(1, (CellEdge(0, 1, MixedOpSpec(("none",))),)), 4)
+    with pytest.raises(error, match=f"^mixed_cell: .*{message} efficient_nas.ops.reference.mixed_cell"):
+        ops.mixed_cell(**(cell | {"inputs": [convert(x) for x in cell["inputs"]]}))
+
+
+def test_the_registered_operations_check_what_they_are_given() -> None:
+    call = arguments(SMALL, SIZE)
+    images, alpha, parameters, _, *options = given = registered(call)
+    nodes, saved, statistics = operations.mixed_cell(*given)
+    text = options[0]
+    backward = (nodes, images, alpha, parameters, nodes, saved, statistics, *options, [True] * 7)
+    update = (call["running"], alpha, statistics, text, 2, list(SIZE[1:]), [6], torch.float64, 0.1, False)
+
+    def changed(arguments: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
+        return *arguments[:index], value, *arguments[index + 1 :]
+
+    calls: list[tuple[Any, tuple[Any, ...], str]] = [
+        (operations.mixed_cell, changed(given, 0, []), "inputs must hold 1 tensors"),
+        (operations.mixed_cell, changed(given, 0, [images[0][:, :3]]), r"must have shape \[3, 1, 3, 3\]"),
+        (operations.mixed_cell, changed(given, 1, alpha[:2]), "alphas"),
+        (operations.mixed_cell, changed(given, 2, parameters[1:]), "parameters must hold 4 tensors"),
+        (operations.mixed_cell, changed(given, 3, call["running"]), r"running \[\] in training"),
+        (operations.mixed_cell, changed(given, 4, "{}"), "CellSpec must have edges"),
+        (operations.mixed_cell, changed(given, 5, False), "running must hold 4 tensors"),
+        (operations.mixed_cell_backward, changed(backward, 0, [nodes[0][:1]]), "must be those of a call"),
+        (operations.mixed_cell_backward, changed(backward, 5, saved[1:]), "must be those of a call"),
+        (operations.mixed_cell_backward, changed(backward, 6, statistics[1:]), "must be those of a call"),
+        (operations.mixed_cell_backward, changed(backward, 11, [True]), "must be those of a call"),
+        (operations.mixed_cell_update_running, changed(update, 0, call["running"][1:]), "must be those"),
+        (operations.mixed_cell_update_running, changed(update, 2, statistics.float()), "must be those"),
+        (operations.mixed_cell_update_running, changed(update, 6, [7]), "output_channels must equal"),
+    ]
+    for operation, wrong, message in calls:
+        with pytest.raises((ValueError, TypeError, NotImplementedError, RuntimeError), match=message):
+            operation(*wrong)
