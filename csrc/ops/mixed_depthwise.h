@@ -40,24 +40,30 @@ inline void cut_row(std::int64_t taps, std::int64_t spacing, const Work& work) {
 
 // Calls work(piece, rows of taps, first tap) for pieces that make up all taps. Their sizes are constants, so
 // that loops over them are unrolled, and each pixel that a row of a piece reads is loaded once for all of its
-// taps.
-template <typename Work>
+// taps. Those of float64 are single taps, which take less time to compile.
+template <typename Sum, typename Work>
 inline void cut_taps(const Taps& taps, const Work& work) {
-    for (std::int64_t r = 0; r < taps.num_rows;) {
-        const TapRow* rows = taps.rows + r;
-        std::int64_t alike = 1;
-        while (alike < 3 && r + alike < taps.num_rows && rows[alike].taps == rows->taps) ++alike;
-        r += alike;
-        const auto cut = [&](auto num_rows) {
-            cut_row<num_rows.value>(rows->taps, taps.spacing,
-                                    [&](auto piece, std::int64_t k) { work(piece, rows, k); });
-        };
-        if (alike == 3)
-            cut(Constant<3>{});
-        else if (alike == 2)
-            cut(Constant<2>{});
-        else
-            cut(Constant<1>{});
+    std::int64_t r = 0;
+    if constexpr (sizeof(Sum) == sizeof(double)) {
+        for (; r < taps.num_rows; ++r)
+            for (std::int64_t k = 0; k < taps.rows[r].taps; ++k) work(Piece<1, 1, 1>{}, taps.rows + r, k);
+    } else {
+        while (r < taps.num_rows) {
+            const TapRow* rows = taps.rows + r;
+            std::int64_t alike = 1;
+            while (alike < 3 && r + alike < taps.num_rows && rows[alike].taps == rows->taps) ++alike;
+            r += alike;
+            const auto cut = [&](auto num_rows) {
+                cut_row<num_rows.value>(rows->taps, taps.spacing,
+                                        [&](auto piece, std::int64_t k) { work(piece, rows, k); });
+            };
+            if (alike == 3)
+                cut(Constant<3>{});
+            else if (alike == 2)
+                cut(Constant<2>{});
+            else
+                cut(Constant<1>{});
+        }
     }
 }
 
@@ -111,7 +117,7 @@ void depthwise_row(const void* const* lines, const Taps& taps, const void* weigh
                    std::int64_t pitch, void* target, bool add) {
     for (std::int64_t v = 0; v < pitch; v += Lanes) {
         bool add_piece = add;
-        cut_taps(taps, [&](auto piece, const TapRow* rows, std::int64_t k) {
+        cut_taps<Sum>(taps, [&](auto piece, const TapRow* rows, std::int64_t k) {
             const Sum* of_lines[piece.kRows];
             const Sum* of_weights[piece.kRows];
             for (int r = 0; r < piece.kRows; ++r) {
@@ -173,7 +179,7 @@ template <typename Sum, int Lanes>
 void depthwise_outer_row(const void* const* lines, const Taps& taps, const void* gradient, std::int64_t count,
                          std::int64_t pitch, void* sums) {
     for (std::int64_t v = 0; v < pitch; v += Lanes)
-        cut_taps(taps, [&](auto piece, const TapRow* rows, std::int64_t k) {
+        cut_taps<Sum>(taps, [&](auto piece, const TapRow* rows, std::int64_t k) {
             const Sum* of_lines[piece.kRows];
             Sum* of_sums[piece.kRows];
             for (int r = 0; r < piece.kRows; ++r) {
