@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mixed_calls import arguments, cell_arguments, results
 from random_cells import random_tensor
 from torch import Tensor
 
-from efficient_nas import ops
+from efficient_nas import _core, ops
 from efficient_nas.ops import CellEdge, CellSpec, MixedOpSpec, OpSpec, reference, sets
 
 USERS = MixedOpSpec(
@@ -130,6 +131,17 @@ def test_results_are_the_same_bits_at_any_number_of_threads(training: bool, dtyp
                 assert all(torch.equal(a, b) for a, b in zip(outcomes[0], other, strict=True))
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("simd", [path for path in _core.simd_paths() if path != _core.simd_path()])
+def test_the_other_instruction_sets_of_this_cpu(simd: str) -> None:
+    """Runs tests of this folder in a process that uses them."""
+    folder = Path(__file__).parent
+    files = [str(folder / name) for name in ("test_mixed_op.py", "test_mixed_numerics.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "published or as_exact and darts", *files]
+    environment = os.environ | {"EFFICIENT_NAS_SIMD": simd}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_forked_child_computes_the_same() -> None:

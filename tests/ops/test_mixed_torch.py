@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from efficient_nas import ops
 from efficient_nas.ops import CellEdge, CellSpec, MixedOpSpec, mixed_kernels, reference, sets
+from efficient_nas.ops.mixed_registered import BUILD
 
 SMALL = MixedOpSpec(("skip_connect", "sep_conv_3x3", "max_pool_3x3"))
 PARTIAL = sets.darts(channel_divisor=2)
@@ -38,7 +39,7 @@ def registered(call: dict[str, Any]) -> tuple[Any, ...]:
     text = CellSpec(1, (CellEdge(0, 1, call["spec"], call["stride"]),)).text
     training = call.get("training", True)
     running = [] if training else call["running"]
-    options = text, training, 1e-5, call.get("skip_zero", False)
+    options = text, training, 1e-5, call.get("skip_zero", False), BUILD
     return [call["x"]], call["alpha"], call["parameters"], running, *options
 
 
@@ -68,7 +69,7 @@ def test_opcheck(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> No
     torch.library.opcheck(operations.mixed_cell, given)
     with torch.no_grad():
         nodes, saved, statistics = operations.mixed_cell(*given)
-        images, alpha, parameters, _, text, training, eps, skip_zero = given
+        images, alpha, parameters, _, text, training, eps, skip_zero, _ = given
         gradients = [torch.randn_like(node) for node in nodes]
         wanted = [True] * (1 + len(parameters))
         rest = (nodes, saved, statistics, text, training, eps, skip_zero, wanted)
@@ -405,7 +406,7 @@ def test_what_only_the_definition_takes(
 
 def test_the_registered_operations_check_what_they_are_given() -> None:
     call = arguments(SMALL, SIZE)
-    images, alpha, parameters, _, *options = given = registered(call)
+    images, alpha, parameters, _, *options, _ = given = registered(call)
     nodes, saved, statistics = operations.mixed_cell(*given)
     text = options[0]
     backward = (nodes, images, alpha, parameters, nodes, saved, statistics, *options, [True] * 7)

@@ -57,6 +57,8 @@ def mixed_op(
     if torch.compiler.is_compiling():
         if not isinstance(spec, MixedOpSpec):
             raise TypeError("mixed_op: spec must be a MixedOpSpec")
+        if x.shape[1] % spec.channel_divisor:
+            raise ValueError("mixed_op: the channels of x must be a multiple of spec.channel_divisor")
         mixed = _mixed_channels(x, spec)
         text = single_text(spec.text, stride)
         (y,) = registered.mixed_cell([mixed], alpha, parameters, running, text, options)

@@ -57,7 +57,8 @@ class _Direct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *node_gradients: Tensor | None) -> Any:
         plan: Plan = ctx.plan
-        alphas, statistics, *others = ctx.saved_tensors
+        kept = ctx.saved_tensors
+        alphas, statistics, *others = kept
         tensors = iter(others)
         counts = plan.spec.inputs, plan.spec.nodes, plan.spec.inputs, len(plan.shapes.parameters)
         pixels, nodes, inputs, parameters = (list(islice(tensors, count)) for count in counts)
@@ -65,7 +66,7 @@ class _Direct(torch.autograd.Function):
         wanted = ctx.needs_input_grad[4:]
         given = [gradient for gradient in node_gradients if gradient is not None]
         # Recording (create_graph): the registered operation says that there is no second derivative.
-        if torch.is_grad_enabled() or not is_direct(*given, *ctx.saved_tensors):
+        if torch.is_grad_enabled() or not is_direct(*given, *kept):
             gradients = mixed_cell_backward(
                 node_gradients, inputs, *rest, plan.spec.text, ctx.options, wanted
             )

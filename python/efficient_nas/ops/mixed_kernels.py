@@ -43,10 +43,10 @@ def sum_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def empty_nodes(plan: Plan, like: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Memory for the nodes, for what is saved of each image, and for statistics."""
-    batch, dtype, device = like.shape[0], like.dtype, like.device
+    batch = like.shape[0]
     nodes = [_empty_image((batch, *node), like) for node in plan.nodes]
-    saved = [torch.empty((batch, count), dtype=dtype, device=device) for count in plan.saved_elements]
-    return nodes, saved, torch.empty(plan.statistics_size, dtype=torch.float64, device=device)
+    saved = [like.new_empty(batch, count) for count in plan.saved_elements]
+    return nodes, saved, like.new_empty(plan.statistics_size, dtype=torch.float64)
 
 
 def forward(

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from efficient_nas import _core
 from efficient_nas.ops import mixed_kernels as kernels
 from efficient_nas.ops.cell_arguments import check_mixed_cell
 from efficient_nas.ops.depthwise_kernels import STORAGES
@@ -17,7 +18,7 @@ from efficient_nas.ops.mixed_plan import Options, Plan, cell_of, check_supported
 _SCHEMAS = {
     "mixed_cell": (
         "(Tensor[] inputs, Tensor alphas, Tensor[] parameters, Tensor[] running, str spec, bool training, "
-        "float eps, bool skip_zero) -> (Tensor[] nodes, Tensor[] saved, Tensor statistics)"
+        "float eps, bool skip_zero, str build) -> (Tensor[] nodes, Tensor[] saved, Tensor statistics)"
     ),
     "mixed_cell_backward": (
         "(Tensor[] node_gradients, Tensor[] inputs, Tensor alphas, Tensor[] parameters, Tensor[] nodes, "
@@ -29,6 +30,9 @@ _SCHEMAS = {
         "int[] channels, ScalarType dtype, float momentum, bool skip_zero) -> ()"
     ),
 }
+# The sizes of what is saved depend on it. As an argument it is part of the key under which compilers keep
+# code on disk, so that code of another build is not found.
+BUILD = f"{_core.__version__} {_core.simd_path()}"
 _INSTEAD = "those of efficient_nas.ops.reference have"
 
 
@@ -50,6 +54,7 @@ def mixed_cell(
         [] if training or running is None else running,
         spec,
         *_but_momentum(options),
+        BUILD,
     )
     if training and running:
         operations.mixed_cell_update_running(
@@ -146,6 +151,7 @@ def _kernel(
     training: bool,
     eps: float,
     skip_zero: bool,
+    build: str,
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     options = Options(training, eps, 0.0, skip_zero)
     found = _checked(inputs, alphas, parameters, running, spec, options)
@@ -163,6 +169,7 @@ def _fake(
     training: bool,
     eps: float,
     skip_zero: bool,
+    build: str,
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     options = Options(training, eps, 0.0, skip_zero)
     return kernels.empty_nodes(_checked(inputs, alphas, parameters, running, spec, options), inputs[0])
@@ -264,7 +271,7 @@ def _fake_update(*arguments: Any) -> None:
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[list[Tensor], list[Tensor], Tensor]) -> None:
-    images, alphas, parameters, running, spec, training, eps, skip_zero = inputs
+    images, alphas, parameters, running, spec, training, eps, skip_zero, _ = inputs
     nodes, saved, statistics = output
     ctx.save_for_backward(alphas, statistics, *images, *parameters, *nodes, *saved)
     ctx.mark_non_differentiable(*saved, statistics)
@@ -290,7 +297,7 @@ def _cell_gradients(ctx: Any, node_gradients: Sequence[Tensor | None], *unused: 
         ctx.options,
         [*ctx.needs_input_grad[0], *ctx.needs_input_grad[2]],
     )
-    return gradients.inputs, gradients.alphas, gradients.parameters, [None] * num_running, *(None,) * 4
+    return gradients.inputs, gradients.alphas, gradients.parameters, [None] * num_running, *(None,) * 5
 
 
 def _no_second_derivative(ctx: Any, *gradients: Any) -> Any:
