@@ -109,8 +109,21 @@ def test_modules_with_weights_of_their_own(kind: type[nn.Module]) -> None:
     assert_alike(kind())
 
 
-def test_weights_that_forward_works_on_first() -> None:
-    assert_alike(Logits(), torch.randn(4, dtype=torch.float64))
+class Children(nn.Module):
+    """No list: the candidates are children, the weights come from outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, candidate in zip(FEW, candidate_modules(*FEW), strict=True):
+            self.add_module(name, candidate)
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        return sum(w * getattr(self, name)(x) for name, w in zip(FEW, weights, strict=True))
+
+
+@pytest.mark.parametrize("kind", [Logits, Children])
+def test_modules_that_are_given_weights(kind: type[nn.Module]) -> None:
+    assert_alike(kind(), torch.randn(4, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("names", [("none", "skip_connect"), ("none",), ("max_pool_3x3", "avg_pool_3x3")])
@@ -247,8 +260,8 @@ def patched() -> nn.Module:
         (ThreeArguments(4, 1), "its forward takes neither x, nor x and the weights"),
         (Replaced(nn.Tanh()), r"candidate 2 \(Tanh\): neither an identity nor zeros"),
         (
-            Replaced(nn.Dropout(0.5)),
-            r"\(Dropout\) is not skip_connect: it computes something else in training",
+            Replaced(nn.Dropout(0.0)),
+            r"\(Dropout\): it has a dropout, whose rate may change",
         ),
         (Replaced(nn.AvgPool2d(3, 1, 1)), r"\(AvgPool2d\) is not avg_pool_3x3: it computes something else"),
         (Replaced(nn.Conv2d(4, 4, 3, padding=1)), "no operation that is known has its layers in this order"),

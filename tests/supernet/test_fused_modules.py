@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from supernet_training import randomised
 from torch import Tensor, multiprocessing, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.parallel import DistributedDataParallel
 
 from efficient_nas import ops, supernet
@@ -182,6 +184,24 @@ def test_double_and_back_runs_fused(calls: Calls) -> None:
     assert_runs_fused(cell.double(), plain.double(), calls)
 
 
+def test_compilers_and_fake_tensors_see_what_the_plain_cell_computes() -> None:
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    search_cell = (torch.randn(2, 4, 6, 6, dtype=torch.float64), torch.rand(6, 5, dtype=torch.float64))
+    for plain, inputs in (
+        (small_cell(), arguments()),
+        (nasbench201.NAS201SearchCell(4).double(), search_cell),
+    ):
+        expected = copy.deepcopy(plain)(*inputs)
+        cell = plain
+        supernet.fuse(cell)
+        compiled = torch.compile(copy.deepcopy(cell), backend="eager", fullgraph=True)
+        torch.testing.assert_close(compiled(*inputs), expected)
+        exported = torch.export.export(copy.deepcopy(cell), inputs).module()
+        torch.testing.assert_close(exported(*inputs), expected)
+        with mode:
+            assert cell(*(mode.from_tensor(value) for value in inputs)).shape == expected.shape
+
+
 def test_keyword_arguments_and_functional_calls(calls: Calls) -> None:
     plain, cell = small_cell(), fused_cell(calls)
     s0, s1, weights = arguments()
@@ -201,22 +221,20 @@ def test_forward_keeps_its_signature_and_no_gradient_is_kept_without_autograd() 
 
 
 def train_in_a_group(rank: int, folder: str) -> None:
-    """The gradients of process `rank` + 1 of two go to a file; the test's own process is the first."""
-    gradients = gradients_in_a_group(rank + 1, folder)
-    torch.save(gradients, Path(folder) / "gradients.pt")
-
-
-def gradients_in_a_group(rank: int, folder: str) -> list[Tensor]:
-    store = f"file://{folder}/store"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
-    try:
-        network = small_network()
-        supernet.fuse(network)
-        parallel = DistributedDataParallel(network)
-        parallel(two_batches()[rank]).square().mean().backward()
-        return [parameter.grad for parameter in network.parameters()]
-    finally:
-        torch.distributed.destroy_process_group()
+    """The gradients of one process of two go to a file."""
+    torch.distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=60),
+    )
+    network = small_network()
+    supernet.fuse(network)
+    parallel = DistributedDataParallel(network)
+    parallel(two_batches()[rank]).square().mean().backward()
+    torch.save([parameter.grad for parameter in network.parameters()], Path(folder) / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
 
 
 def small_network() -> nn.Module:
@@ -231,11 +249,8 @@ def two_batches() -> tuple[Tensor, ...]:
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
 def test_data_parallel_training_in_two_processes(tmp_path: Path) -> None:
-    context = multiprocessing.spawn(train_in_a_group, (str(tmp_path),), nprocs=1, join=False)
-    gradients = [gradients_in_a_group(0, str(tmp_path))]
-    while not context.join():
-        pass
-    gradients.append(torch.load(tmp_path / "gradients.pt", weights_only=True))
+    multiprocessing.spawn(train_in_a_group, (str(tmp_path),), nprocs=2)
+    gradients = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     plain = [small_network(), small_network()]
     for network, images in zip(plain, two_batches(), strict=True):
         network(images).square().mean().backward()

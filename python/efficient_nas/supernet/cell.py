@@ -84,11 +84,10 @@ class CellPlan:
         self, module: nn.Module, original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Tensor | None:
         """The result of forward; None, and nothing done, if it cannot run joined."""
-        # A mixed op may have been replaced, unfused or given hooks, which only run when it is called.
-        if tuple(parts_of(module)) != self.parts or not all(
-            isinstance(op, FusedModule) and not has_hooks(op) for op in self.mixed_ops
-        ):
-            return None
+        if torch.compiler.is_compiling() or tuple(parts_of(module)) != self.parts:
+            return None  # compilers know no values of vectors; parts may have been replaced
+        if not all(isinstance(op, FusedModule) and not has_hooks(op) for op in self.mixed_ops):
+            return None  # unfused, or with hooks, which only run when it is called
         try:
             record, structure = self.recorded(module, original, args, kwargs)
         except Mismatch:
@@ -195,6 +194,8 @@ class _Terms:
     def state(self, vector: Tensor | int) -> int | tuple[int, ...]:
         if isinstance(vector, int):
             return vector
+        if type(vector) is not Tensor:
+            raise Mismatch("there are no values to read from fake tensors")
         terms = [(i, value) for i, value in enumerate(vector.flatten().tolist()) if value != 0]
         if terms and all(value == 1 and i in self.calls for i, value in terms):
             return tuple(sorted(self.calls[i] for i, _ in terms))

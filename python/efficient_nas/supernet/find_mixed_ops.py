@@ -20,9 +20,9 @@ _LARGEST_DIVISOR = 64  # of partial channels; published ones are 4 to 8
 def candidate_list(module: nn.Module) -> list[nn.Module] | None:
     """The modules that may be the candidates of a mixed op; None if nothing looks like it.
 
-    A ModuleList or ModuleDict of any name, or else children of the module itself. One that is an operation is
-    enough for a list, so that a list in which another is not understood is reported. Refusal if there are
-    several lists.
+    A ModuleList or ModuleDict of any name, or else children of a module that has weights or gets some. One
+    that is an operation is enough for a list, so that a list in which another is not understood is reported.
+    Refusal if there are several lists.
     """
     if isinstance(module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)):
         return None
@@ -38,8 +38,10 @@ def candidate_list(module: nn.Module) -> list[nn.Module] | None:
     if found:
         return found[0]
     children = [child for child in module.children() if is_candidate(child)]
-    is_choice = len(children) > 1 and not any(lists) and not is_candidate(module)
-    return children if is_choice and _has_weights(module, len(children)) else None
+    if len(children) < 2 or any(lists):
+        return None
+    weighs = argument_count(type(module)) == 2 or _has_weights(module, len(children))
+    return children if weighs else None
 
 
 def _is_list(module: nn.Module) -> bool:

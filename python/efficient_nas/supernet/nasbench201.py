@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -49,6 +48,20 @@ class SearchCellPlan:
 
     keys: list[str]
     edges: list[Edge]
+    cell: CellSpec = field(init=False)  # of all nodes
+    nodes: list[CellSpec] = field(init=False)  # of every node by itself, its sources as inputs
+
+    def __post_init__(self) -> None:
+        ends = [tuple(map(int, reversed(key.split("<-")))) for key in self.keys]
+        edges = [
+            CellEdge(source, target, edge.spec, edge.stride)
+            for (source, target), edge in zip(ends, self.edges, strict=True)
+        ]
+        self.cell = CellSpec(1, tuple(edges))
+        self.nodes = [
+            CellSpec(node, tuple(edge for edge in edges if edge.target == node))
+            for node in range(1, 1 + self.cell.nodes)
+        ]
 
     def run(
         self,
@@ -86,7 +99,7 @@ class SearchCellPlan:
             inputs,
             alphas,
             [parameter for edge in self.edges for parameter in edge.parameters()],
-            _complete(tuple((edge.spec, edge.stride) for edge in self.edges)),
+            self.cell,
             training=settings.training,
             running=_buffers(self.edges, settings),
             eps=settings.eps,
@@ -101,7 +114,7 @@ class SearchCellPlan:
         GDAS (arXiv:1910.04465): these are 0 in value, but they have gradients, so nodes are made one by one.
         """
         states, first = [x], 0
-        while first < len(self.edges):
+        for spec in self.nodes:
             entering = slice(first, first + len(states))
             edges = self.edges[entering]
             used = [
@@ -114,7 +127,7 @@ class SearchCellPlan:
                 states,
                 [row.where(mask, 0) for row, mask in zip(rows, masks, strict=True)],
                 [p for edge, mask in zip(edges, used, strict=True) for p in edge.parameters(mask)],
-                _one_node(tuple((edge.spec, edge.stride) for edge in edges)),
+                spec,
                 training=settings.training,
                 running=_buffers(edges, settings),
                 eps=settings.eps,
@@ -130,15 +143,3 @@ class SearchCellPlan:
 
 def _buffers(edges: Sequence[Edge], settings: Settings) -> list[Tensor] | None:
     return [buffer for edge in edges for buffer in edge.buffers()] if settings.keeps_running else None
-
-
-@functools.lru_cache(maxsize=256)
-def _complete(specs: tuple[tuple[ops.MixedOpSpec, int], ...]) -> CellSpec:
-    """Edges from every earlier state into each node."""
-    ends = [(j, i) for i in range(1, len(specs) + 1) for j in range(i)][: len(specs)]
-    return CellSpec(1, tuple(CellEdge(j, i, *spec) for (j, i), spec in zip(ends, specs, strict=True)))
-
-
-@functools.lru_cache(maxsize=256)
-def _one_node(specs: tuple[tuple[ops.MixedOpSpec, int], ...]) -> CellSpec:
-    return CellSpec(len(specs), tuple(CellEdge(j, len(specs), *spec) for j, spec in enumerate(specs)))

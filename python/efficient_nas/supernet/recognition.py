@@ -79,6 +79,8 @@ def _candidate(where: str, module: nn.Module) -> Candidate:
     convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
     norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
     pools = [layer for layer in layers if type(layer) in _POOLS]
+    if any(isinstance(layer, nn.modules.dropout._DropoutNd) for layer in layers):
+        raise Refusal(f"{name}: it has a dropout, whose rate may change")
     try:
         if not convolutions and not norms and not pools:
             return _without_layers(name, module)
