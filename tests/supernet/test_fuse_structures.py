@@ -303,3 +303,16 @@ def test_random_numbers_of_the_caller_go_on_as_if_nothing_was_tried() -> None:
     states = torch.get_rng_state(), random.getstate()
     supernet.fuse(module)
     assert torch.equal(states[0], torch.get_rng_state()) and states[1] == random.getstate()
+
+
+def test_a_call_that_cannot_run_fused_draws_the_same_random_numbers() -> None:
+    torch.manual_seed(0)
+    plain = Gumbel()
+    fused = copy.deepcopy(plain)
+    supernet.fuse(fused)
+    x = torch.randn(2, 4, 6, 6)
+    results = []
+    for module in (plain.half(), fused.half()):
+        torch.manual_seed(1)
+        results.append((module(x.half()), torch.get_rng_state()))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))

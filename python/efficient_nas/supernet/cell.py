@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from efficient_nas import ops
 from efficient_nas.ops import CellEdge, CellSpec
-from efficient_nas.supernet.edge import Edge, can_fuse, count_batches, has_hooks, settings_of
+from efficient_nas.supernet.edge import (
+    Edge,
+    are_unchanged,
+    count_batches,
+    has_hooks,
+    settings_of,
+    takes_inputs,
+    takes_weights,
+)
 from efficient_nas.supernet.mixed_op import MixedOpPlan
 from efficient_nas.supernet.stand_ins import Mismatch, StandIn, is_vector, unit_vector, with_stand_ins
 from efficient_nas.supernet.swap import PLAN, FusedModule
@@ -88,15 +96,19 @@ class CellPlan:
             return None  # compilers know no values of vectors; parts may have been replaced
         if not all(isinstance(op, FusedModule) and not has_hooks(op) for op in self.mixed_ops):
             return None  # unfused, or with hooks, which only run when it is called
+        every = self.edges
+        if not are_unchanged(every):
+            return None
         try:
             record, structure = self.recorded(module, original, args, kwargs)
         except Mismatch:
             return None
-        every = self.edges
         edges = [every[e] for e, _, _ in structure.edges]
         alphas = [alpha for _, _, alpha in record.edges]
         settings = settings_of(edges)
-        if settings is None or not can_fuse(edges, [x for _, x in record.inputs], alphas):
+        if settings is None or not takes_weights(edges, alphas):
+            return None
+        if not takes_inputs(*(x for _, x in record.inputs)):
             return None
         spec = self.specs.get(structure)
         if spec is None:

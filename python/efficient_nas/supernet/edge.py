@@ -151,18 +151,22 @@ def count_batches(edges: Sequence[Edge], used: Sequence[Sequence[bool]] | None =
         torch._foreach_add_(counters, 1)
 
 
-def can_fuse(edges: Sequence[Edge], inputs: Sequence[Tensor], alphas: Sequence[Tensor]) -> bool:
-    """Whether the fused operation takes these edges, inputs and weights as they are now.
-
-    It does not take other dtypes and devices, nor modules that were changed or given hooks since.
-    """
-    dtype = inputs[0].dtype
-    if dtype not in DTYPES or any(x.dtype != dtype or x.device.type != "cpu" or x.ndim != 4 for x in inputs):
-        return False
-    if any(
-        alpha.shape != (len(edge.candidates),) or not alpha.is_floating_point() or alpha.device.type != "cpu"
-        for edge, alpha in zip(edges, alphas, strict=True)
-    ):
-        return False
+def are_unchanged(edges: Sequence[Edge]) -> bool:
+    """Whether the modules in the edges are as they were when recognised, and no hook runs for all modules."""
     has_global_hook: Callable[[], bool] = nn.modules.module._has_any_global_hook
     return not has_global_hook() and all(edge.is_as_it_was() for edge in edges)
+
+
+def takes_inputs(*inputs: object) -> bool:
+    """Whether the fused operation takes these feature maps: other dtypes and devices it does not."""
+    return all(
+        isinstance(x, Tensor) and x.dtype in DTYPES and x.device.type == "cpu" and x.ndim == 4 for x in inputs
+    )
+
+
+def takes_weights(edges: Sequence[Edge], alphas: Sequence[Tensor]) -> bool:
+    """Whether the fused operation takes these weights of the edges' candidates."""
+    return all(
+        alpha.shape == (len(edge.candidates),) and alpha.is_floating_point() and alpha.device.type == "cpu"
+        for edge, alpha in zip(edges, alphas, strict=True)
+    )

@@ -8,7 +8,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from efficient_nas import ops
-from efficient_nas.supernet.edge import Edge, can_fuse, count_batches, settings_of
+from efficient_nas.supernet.edge import (
+    Edge,
+    are_unchanged,
+    count_batches,
+    settings_of,
+    takes_inputs,
+    takes_weights,
+)
 from efficient_nas.supernet.stand_ins import Mismatch, weights_of
 
 
@@ -45,6 +52,10 @@ class MixedOpPlan:
     ) -> Tensor | None:
         """The weighted sum, running statistics updated; None, and nothing done, if it cannot run fused."""
         edge = self.edge
+        settings = settings_of([edge])
+        # Before forward runs on stand-ins, which may draw random numbers.
+        if settings is None or not takes_inputs(*args[:1]) or not are_unchanged([edge]):
+            return None
         try:
             x, alpha, used = self.weights(module, original, args, kwargs)
         except Mismatch:
@@ -52,8 +63,7 @@ class MixedOpPlan:
         # Candidates are left out where forward leaves them out, not where one that it runs has weight 0.
         if not all(used) and any(runs and weight == 0 for runs, weight in zip(used, alpha, strict=True)):
             return None
-        settings = settings_of([edge])
-        if settings is None or not can_fuse([edge], [x], [alpha]):
+        if not takes_inputs(x) or not takes_weights([edge], [alpha]):
             return None
         y = ops.mixed_op(
             x,

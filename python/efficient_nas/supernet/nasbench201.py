@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from efficient_nas import ops
 from efficient_nas.ops import CellEdge, CellSpec
-from efficient_nas.supernet.edge import Edge, Settings, can_fuse, count_batches, settings_of
+from efficient_nas.supernet.edge import (
+    Edge,
+    Settings,
+    are_unchanged,
+    count_batches,
+    settings_of,
+    takes_inputs,
+    takes_weights,
+)
 
 _METHODS = ("forward", "forward_joint", "forward_gdas")
 
@@ -85,7 +93,9 @@ class SearchCellPlan:
         rows: Any = module.edge2index
         alphas = [weights[rows[key]] for key in self.keys]
         settings = settings_of(self.edges)
-        if settings is None or not can_fuse(self.edges, [x], alphas):
+        if settings is None or not takes_inputs(x) or not takes_weights(self.edges, alphas):
+            return None
+        if not are_unchanged(self.edges):
             return None
         if method != "forward_gdas":
             return self._nodes([x], alphas, settings)[-1]
