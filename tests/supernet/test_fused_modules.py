@@ -142,6 +142,57 @@ def test_modules_that_are_replaced_are_seen(calls: Calls) -> None:
         assert calls.count == fused
 
 
+class DroppingOp(darts.MixedOp):
+    """Leaves out some images' sums in training, at a rate that starts at 0."""
+
+    rate = 0.0
+
+    def __init__(self, C: int, stride: int) -> None:
+        super().__init__(C, stride)
+        self.rate = 0.0
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        y = super().forward(x, weights)
+        return y if self.rate == 0 else y * (torch.rand(len(y), 1, 1, 1, dtype=y.dtype) > self.rate)
+
+
+class DroppingCell(darts.Cell):
+    """Leaves out some images' nodes, likewise."""
+
+    rate = 0.0
+
+    def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
+        s0, s1 = self.preprocess0(s0), self.preprocess1(s1)
+        y = self._ops[0](s0, weights[0]) + self._ops[1](s1, weights[1])
+        if self.rate > 0:
+            y = y * (torch.rand(len(y), 1, 1, 1, dtype=y.dtype) > self.rate)
+        return torch.cat([y, self._ops[2](s0, weights[2]) + self._ops[3](y, weights[3])], dim=1)
+
+
+@pytest.mark.parametrize("cell", [False, True])
+def test_drop_path_that_starts_later_is_noticed(cell: bool, calls: Calls) -> None:
+    module = DroppingOp(4, 1)
+    inputs = (torch.randn(8, 4, 6, 6, dtype=torch.float64), torch.rand(8, dtype=torch.float64))
+    if cell:
+        module = DroppingCell(2, 2, 4, 4, 4, False, False)
+        del module._ops[4]
+        inputs = (inputs[0], inputs[0], torch.rand(4, 8, dtype=torch.float64))
+    plain = randomised(module)
+    fused = copy.deepcopy(plain)
+    report = supernet.fuse(fused)
+    assert len(report.joined) == cell and not report.not_fused
+    for rate, expected_calls in ((0.0, 1), (0.5, 4 if cell else 0), (0.0, 1)):
+        calls.count = 0
+        results = []
+        for network in (plain, fused):
+            network.rate = rate
+            torch.manual_seed(5)
+            results.append((network(*inputs), torch.get_rng_state()))
+        for expected, got in zip(*results, strict=True):
+            torch.testing.assert_close(got, expected)
+        assert calls.count == expected_calls
+
+
 def test_norms_are_asked_at_every_call(calls: Calls) -> None:
     plain, cell = small_cell(), fused_cell(calls)
     for change in ({"eps": 0.1}, {"momentum": 0.9}, {"track_running_stats": False}):

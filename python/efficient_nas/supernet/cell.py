@@ -137,6 +137,8 @@ class CellPlan:
         """Runs forward on stand-ins: what it calls with what, and which states the mixed ops join."""
         size = len(self.children) + len(self.mixed_ops)
         record = _Record(size)
+        if type(unit_vector(0, size)) is not Tensor:
+            raise Mismatch("there are no values to read from fake tensors")
         if any(is_vector(value, size) for value in args):
             raise Mismatch("an argument looks like what stand-ins return")
         stand_ins: dict[int, StandIn] = {}
@@ -144,7 +146,11 @@ class CellPlan:
             stand_ins[id(child)] = self._child_stand_in(c, child, record)
         for e, mixed_op in enumerate(self.mixed_ops):
             stand_ins[id(mixed_op)] = self._mixed_op_stand_in(e, mixed_op, record)
+        drawn = torch.get_rng_state()
         result = original.forward(with_stand_ins(module, original, stand_ins), *args, **kwargs)
+        if not torch.equal(torch.get_rng_state(), drawn):
+            torch.set_rng_state(drawn)  # what is drawn for vectors, as by drop path, is not for feature maps
+            raise Mismatch("its forward draws random numbers")
         return record, self._structure(record, result)
 
     def _child_stand_in(self, c: int, child: nn.Module, record: _Record) -> Callable[..., Any]:
@@ -206,8 +212,6 @@ class _Terms:
     def state(self, vector: Tensor | int) -> int | tuple[int, ...]:
         if isinstance(vector, int):
             return vector
-        if type(vector) is not Tensor:
-            raise Mismatch("there are no values to read from fake tensors")
         terms = [(i, value) for i, value in enumerate(vector.flatten().tolist()) if value != 0]
         if terms and all(value == 1 and i in self.calls for i, value in terms):
             return tuple(sorted(self.calls[i] for i, _ in terms))

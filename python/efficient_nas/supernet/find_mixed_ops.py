@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from efficient_nas.supernet.edge import Edge
-from efficient_nas.supernet.mixed_op import MixedOpPlan, with_divisor
+from efficient_nas.supernet.mixed_op import MixedOpPlan, attributes_of, with_divisor
 from efficient_nas.supernet.recognition import Refusal, is_candidate, recognise
 from efficient_nas.supernet.trial import equal_in_a_trial, random_copy
 
@@ -106,6 +106,7 @@ def _try_out(twin: nn.Module, paths: list[str], plan: MixedOpPlan, channels: int
         own = MixedOpPlan(
             Edge([module.get_submodule(path) for path in paths], plan.edge.spec, plan.edge.stride),
             plan.own_weights,
+            attributes_of(module),
         )
         y = own.fused(module, type(module), args, {})
         if y is None:

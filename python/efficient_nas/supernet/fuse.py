@@ -13,7 +13,7 @@ from efficient_nas.supernet.edge import Edge, has_hooks, holders_of, refuse_chan
 from efficient_nas.supernet.find_cells import cell_plan, try_out_cell
 from efficient_nas.supernet.find_mixed_ops import candidate_list, mixed_op_plan
 from efficient_nas.supernet.find_search_cells import search_cell_plan
-from efficient_nas.supernet.mixed_op import MixedOpPlan
+from efficient_nas.supernet.mixed_op import MixedOpPlan, attributes_of
 from efficient_nas.supernet.nasbench201 import SearchCellPlan, fusible_methods, search_cell_edges
 from efficient_nas.supernet.recognition import Refusal
 from efficient_nas.supernet.report import Fused, FuseReport, NotFused
@@ -120,9 +120,8 @@ class _Fusing:
     def _mixed_op(self, module: nn.Module, candidates: list[nn.Module]) -> MixedOpPlan:
         refuse_changed(candidates)
         like = self._once(module, lambda: mixed_op_plan(module, candidates))
-        return MixedOpPlan(
-            Edge(candidates, like.edge.spec, like.edge.stride, holders_of(module)), like.own_weights
-        )
+        edge = Edge(candidates, like.edge.spec, like.edge.stride, holders_of(module))
+        return MixedOpPlan(edge, like.own_weights, attributes_of(module))
 
     def _search_cell(self, module: nn.Module, lists: dict[str, list[nn.Module]]) -> SearchCellPlan:
         for candidates in lists.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,10 +25,13 @@ class MixedOpPlan:
 
     own_weights: the candidates' weights are not simply the second argument of forward, but what forward
     makes of its arguments and the module's attributes: it is run on stand-ins to get them.
+    attributes: the module's numbers and strings. Where forward is not run, another one, such as the rate of a
+    drop path, may mean that it would do something else now.
     """
 
     edge: Edge
     own_weights: bool
+    attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def edges(self) -> list[Edge]:
@@ -89,7 +92,17 @@ class MixedOpPlan:
             return weights_of(module, original, candidates, args, kwargs)
         if kwargs or len(args) != 2 or not all(isinstance(value, Tensor) for value in args):
             raise Mismatch("its forward is not called with x and the weights")
+        if self.attributes != attributes_of(module):
+            raise Mismatch("attributes have changed")
         return args[0], args[1], [True] * len(candidates)
+
+
+def attributes_of(module: nn.Module) -> dict[str, Any]:
+    """The numbers and strings among a module's attributes, but for its mode."""
+    kinds = (bool, int, float, str)
+    return {
+        name: value for name, value in vars(module).items() if type(value) in kinds and name != "training"
+    }
 
 
 def with_divisor(edge: Edge, divisor: int) -> Edge:
