@@ -175,6 +175,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"inputs": [IMAGE, IMAGE[:, :3]]}, ValueError, "output_channels must equal input_channels = 3"),
     ({"alphas": 1.0}, TypeError, "alphas must be a tensor or a list or tuple of tensors, got float"),
     ({"alphas": torch.ones(3, 5)}, ValueError, "only where all edges have K candidates"),
+    ({"alphas": torch.ones(12)}, ValueError, "only where all edges have K candidates"),
     ({"alphas": ALPHAS[:2]}, ValueError, r"alphas must hold 3 tensors \(from spec\), got 2"),
     ({"alphas": ALPHAS[::-1][:1] * 3}, ValueError, r"alphas\[1\] must have shape \[K\] with K = 2"),
     ({"alphas": [1, 2, 3]}, TypeError, r"alphas\[0\] must be a torch.Tensor, got int"),

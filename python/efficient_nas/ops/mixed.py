@@ -112,7 +112,8 @@ def mixed_cell(
         return registered.mixed_cell(inputs, _joined(alphas), parameters, running, spec.text, options)
     check_options("mixed_cell", *options)
     plan = None
-    if isinstance(spec, CellSpec):
+    # One-dimensional weights are for the registered operation.
+    if isinstance(spec, CellSpec) and not (isinstance(alphas, Tensor) and alphas.ndim == 1):
         plan = _quick_plan(inputs, alphas, parameters, spec, training, running)
     if plan is None:
         check_mixed_cell(
