@@ -159,17 +159,18 @@ class Backward {
         if (pass.carries_rest)
             for (const std::size_t p : run_.program.states[pass.state].pools)
                 lines = std::max(lines, run_.program.pools[p].kernel);
-        const std::int64_t row = width * pitch;
+        const std::int64_t row = width * pitch, together = run_.sums_together(width, pitch);
         memory.plane = arena.take<Sum>(run_.plane_rows(pass, band) * pixels_of(plane) * pass.layout.pitch);
         memory.plane_gradient = arena.take<Sum>(band * pixels_of(plane) * pass.layout.pitch);
         memory.output_gradient = arena.take<Sum>(gradient_sums);
         memory.rest = arena.take<Sum>(band * width * pass.layout.pitch);
         if (!run_.is_direct(image))
             memory.copies = arena.take<Sum>((band + 4 * lines) * width * pass.layout.pitch);
-        memory.row = arena.take<Sum>(row);
-        memory.values = arena.take<Sum>(row);
-        memory.value_row = arena.take<Sum>(row);
-        memory.gradient_row = arena.take<Sum>(row * static_cast<std::int64_t>(1 + terms.size()));
+        memory.row = arena.take<Sum>(together);
+        memory.values = arena.take<Sum>(together);
+        memory.value_row = arena.take<Sum>(together);
+        memory.gradient_row =
+            arena.take<Sum>(std::max(together, row * static_cast<std::int64_t>(1 + terms.size())));
         memory.scratch = arena.take<Sum>(row);
         memory.lines = arena.take<const void*>(lines);
         memory.targets = arena.take<void*>(lines);

@@ -143,8 +143,8 @@ class Forward {
                 arena.take<Sum>(run_.plane_rows(pass, band) * pixels_of(plane) * pass.layout.pitch);
             if (!job.pools.empty() && !run_.is_direct(image))
                 memory.copies = arena.take<Sum>((band + 2 * lines) * row);
-            memory.row = arena.take<Sum>(row);
-            memory.values = arena.take<Sum>(row);
+            memory.row = arena.take<Sum>(run_.sums_together(pass.size.width, pitch));
+            memory.values = arena.take<Sum>(run_.sums_together(pass.size.width, pitch));
             memory.scratch = arena.take<Sum>(row);
             memory.pivot = arena.take<Sum>(pitch);
             memory.sums = arena.take<Sum>(pitch);
@@ -181,26 +181,33 @@ class Forward {
         const UnitWeights<Sum>& packed = run_.weights[index];
         const Image saved = run_.unit_image(index, run_.operands.saved[index]);
         const std::int64_t width = unit.size.width;
-        for (std::int64_t o = piece.first; o < piece.last; ++o) {
-            Sum* value = run_.row_to_write(saved, piece.n, o, memory.values);
-            run_.unit_lines(unit, pass, packed.plane, rows, o, memory.lines);
-            const void* const* sources = memory.lines;
-            const void* convolved = memory.row;
-            if (unit.depthwise != kAbsent) {
-                unit.in.kernels->depthwise_row(memory.lines, packed.taps.view(), packed.depthwise.data(),
-                                               width, unit.in.pitch, unit.mix.empty() ? value : memory.row,
-                                               false);
-                sources = &convolved;
+        const std::int64_t together = run_.rows_together(width, std::max(unit.in.pitch, unit.out.pitch));
+        const bool convolves = unit.depthwise != kAbsent;
+        for (std::int64_t first = piece.first; first < piece.last; first += together) {
+            const std::int64_t count = std::min(together, piece.last - first);
+            Sum* values = run_.rows_to_write(saved, piece.n, first, memory.values);
+            for (std::int64_t i = 0; i < count; ++i) {
+                run_.unit_lines(unit, pass, packed.plane, rows, first + i, memory.lines);
+                if (convolves)
+                    unit.in.kernels->depthwise_row(
+                        memory.lines, packed.taps.view(), packed.depthwise.data(), width, unit.in.pitch,
+                        (unit.mix.empty() ? values : memory.row) + i * width * unit.in.pitch, false);
+                else
+                    mix(unit, packed, memory.lines, width, values + i * width * unit.out.pitch);
             }
-            if (!unit.mix.empty())
-                unit.out.kernels->mix_row(sources, static_cast<std::int64_t>(unit.mix.size()),
-                                          packed.mix.data(), width, unit.in.channels, unit.in.pitch,
-                                          unit.out.pitch, value, false);
-            if (run_.call.training) add_row(value, width, unit.out, o == piece.first, memory);
-            run_.write(saved, piece.n, o, value);
+            const void* convolved = memory.row;
+            if (convolves && !unit.mix.empty()) mix(unit, packed, &convolved, count * width, values);
+            if (run_.call.training) add_rows(values, count * width, unit.out, first == piece.first, memory);
+            run_.write(saved, piece.n, first, count, values);
         }
         if (run_.call.training)
             moments.add((piece.last - piece.first) * width, memory.pivot, memory.sums, memory.squares);
+    }
+
+    static void mix(const Unit& unit, const UnitWeights<Sum>& packed, const void* const* sources,
+                    std::int64_t count, Sum* target) {
+        unit.out.kernels->mix_row(sources, static_cast<std::int64_t>(unit.mix.size()), packed.mix.data(),
+                                  count, unit.in.channels, unit.in.pitch, unit.out.pitch, target, false);
     }
 
     void add_pool(const Pool& pool, const ImageRows<Sum>& rows, const Piece& piece, const Workspace& memory,
@@ -210,17 +217,17 @@ class Forward {
         if (first == last) return;
         for (std::int64_t o = first; o < last; ++o) {
             run_.pool_row(pool, rows, o, memory.lines, memory.scratch, memory.values);
-            add_row(memory.values, pool.size.width, run_.program.states[pool.state].layout, o == first,
-                    memory);
+            add_rows(memory.values, pool.size.width, run_.program.states[pool.state].layout, o == first,
+                     memory);
         }
         moments.add((last - first) * pool.size.width, memory.pivot, memory.sums, memory.squares);
     }
 
     // Deviations are taken from the first pixel of a piece, so that a large mean does not cost the variance.
-    static void add_row(const Sum* row, std::int64_t width, const ChannelLayout& layout, bool first,
-                        const Workspace& memory) {
-        if (first) std::copy_n(row, layout.pitch, memory.pivot);
-        layout.kernels->store_row(row, width, layout.pitch, layout.pitch, nullptr, 0, memory.pivot,
+    static void add_rows(const Sum* rows, std::int64_t count, const ChannelLayout& layout, bool first,
+                         const Workspace& memory) {
+        if (first) std::copy_n(rows, layout.pitch, memory.pivot);
+        layout.kernels->store_row(rows, count, layout.pitch, layout.pitch, nullptr, 0, memory.pivot,
                                   memory.sums, memory.squares);
     }
 
@@ -247,26 +254,28 @@ class Forward {
         }
         const std::vector<Sum> base(shifts.begin(), shifts.end());
         const Pieces pieces(run_.call.batch, output.size, layout.pitch);
+        const std::int64_t together = run_.rows_together(output.size.width, layout.pitch);
         for_each_piece(pieces.parts(), run_.threads, [&](std::size_t part) {
             const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
             typename NodeTerms<Sum>::Workspace memory;
             Sum* buffer = nullptr;
             const auto allocate = [&](Arena arena) {
                 memory = node.allocate(arena, pieces.band_rows());
-                buffer = arena.take<Sum>(output.size.width * layout.pitch);
+                buffer = arena.take<Sum>(run_.sums_together(output.size.width, layout.pitch));
                 return arena.used();
             };
             allocate(Arena(scratch(allocate(Arena()))));
             pieces.for_each(part, [&](const Piece& piece) {
                 node.begin(piece, memory);
-                for (std::int64_t o = piece.first; o < piece.last; ++o) {
-                    node.read(piece.n, o, memory);
-                    Sum* target = run_.row_to_write(output, piece.n, o, buffer);
+                for (std::int64_t o = piece.first; o < piece.last; o += together) {
+                    const std::int64_t count = std::min(together, piece.last - o);
+                    node.read(piece.n, o, count, memory);
+                    Sum* target = run_.rows_to_write(output, piece.n, o, buffer);
                     layout.kernels->weighted_sum_row(memory.rows.data(), scales.data(), means.data(),
                                                      static_cast<std::int64_t>(memory.rows.size()),
-                                                     base.data(), output.size.width, layout.pitch, target,
-                                                     false);
-                    run_.write(output, piece.n, o, target);
+                                                     base.data(), count * output.size.width, layout.pitch,
+                                                     target, false);
+                    run_.write(output, piece.n, o, count, target);
                 }
             });
         });

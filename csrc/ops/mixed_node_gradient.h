@@ -46,6 +46,7 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
     for (const auto& row : mean_rows) means.push_back(row.data());
 
     const Pieces pieces(run.call.batch, gradient.size, layout.pitch);
+    const std::int64_t together = run.rows_together(gradient.size.width, layout.pitch);
     // By part: the sums of each term's products, then of the gradient.
     std::vector<std::vector<double>> parts(pieces.parts());
     for_each_piece(pieces.parts(), run.threads, [&](std::size_t part) {
@@ -58,7 +59,7 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
         const auto allocate = [&](Arena arena) {
             memory = node.allocate(arena, pieces.band_rows());
             sums.current = arena.take<Sum>(sums.size);
-            buffer = arena.take<Sum>(gradient.size.width * layout.pitch);
+            buffer = arena.take<Sum>(run.sums_together(gradient.size.width, layout.pitch));
             return arena.used();
         };
         allocate(Arena(scratch(allocate(Arena()))));
@@ -68,10 +69,11 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
         std::int64_t pixels = 0;
         pieces.for_each(part, [&](const Piece& piece) {
             node.begin(piece, memory);
-            for (std::int64_t o = piece.first; o < piece.last; ++o) {
-                node.read(piece.n, o, memory);
-                layout.kernels->dot_rows(run.row(gradient, piece.n, o, buffer), memory.rows.data(),
-                                         means.data(), terms, gradient.size.width, layout.pitch,
+            for (std::int64_t o = piece.first; o < piece.last; o += together) {
+                const std::int64_t count = std::min(together, piece.last - o);
+                node.read(piece.n, o, count, memory);
+                layout.kernels->dot_rows(run.read(gradient, piece.n, o, count, buffer), memory.rows.data(),
+                                         means.data(), terms, count * gradient.size.width, layout.pitch,
                                          products.data(), sums.current + terms * layout.pitch);
             }
             pixels += (piece.last - piece.first) * gradient.size.width;

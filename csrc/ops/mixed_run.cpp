@@ -133,9 +133,10 @@ void CellRun<Sum>::load(const Image& image, std::int64_t n, std::int64_t row, st
 }
 
 template <typename Sum>
-void CellRun<Sum>::write(const Image& image, std::int64_t n, std::int64_t row, const Sum* sums) const {
+void CellRun<Sum>::write(const Image& image, std::int64_t n, std::int64_t row, std::int64_t count,
+                         const Sum* sums) const {
     if (is_direct(image)) return;
-    image.layout.kernels->store_row(sums, image.size.width, image.layout.pitch, image.layout.channels,
+    image.layout.kernels->store_row(sums, count * image.size.width, image.layout.pitch, image.layout.channels,
                                     address(image, n, row), image.pixel_pitch, nullptr, nullptr, nullptr);
 }
 

@@ -85,6 +85,8 @@ struct Image {
     ChannelLayout layout;
 };
 
+inline constexpr std::int64_t kSumsTogether = 2048;
+
 // Rows of an image as sums: where they lie, or copies.
 template <typename Sum>
 struct ImageRows {
@@ -128,21 +130,30 @@ class CellRun {
         return !is_bfloat16() && image.pixel_pitch == image.layout.pitch &&
                image.layout.channels == image.layout.pitch;
     }
-    const Sum* row(const Image& image, std::int64_t n, std::int64_t row, Sum* buffer) const {
-        if (is_direct(image)) return reinterpret_cast<const Sum*>(address(image, n, row));
-        load(image, n, row, 1, buffer);
-        return buffer;
+    // Rows that are computed together: so few that they and the weights stay in the first-level cache.
+    static std::int64_t rows_together(std::int64_t width, std::int64_t pitch) {
+        return std::max<std::int64_t>(1, kSumsTogether / (width * pitch));
+    }
+    // Sums of rows that are computed together, at most.
+    static std::int64_t sums_together(std::int64_t width, std::int64_t pitch) {
+        return std::max(kSumsTogether, width * pitch);
+    }
+    // `count` rows, one after the other: where they lie, or in `buffer`.
+    const Sum* read(const Image& image, std::int64_t n, std::int64_t row, std::int64_t count,
+                    Sum* buffer) const {
+        return rows(image, n, row, row + count, buffer).row(row);
     }
     // Rows [first, last), which are copied to `memory` if they must be.
     ImageRows<Sum> rows(const Image& image, std::int64_t n, std::int64_t first, std::int64_t last,
                         Sum* memory) const;
     // Every stride-th pixel of a row comes first.
     void load(const Image& image, std::int64_t n, std::int64_t row, std::int64_t stride, Sum* target) const;
-    // Where to compute a row; write() then stores what is not there already.
-    Sum* row_to_write(const Image& image, std::int64_t n, std::int64_t row, Sum* buffer) const {
+    // Where to compute rows; write() then stores what is not there already.
+    Sum* rows_to_write(const Image& image, std::int64_t n, std::int64_t row, Sum* buffer) const {
         return is_direct(image) ? reinterpret_cast<Sum*>(address(image, n, row)) : buffer;
     }
-    void write(const Image& image, std::int64_t n, std::int64_t row, const Sum* sums) const;
+    void write(const Image& image, std::int64_t n, std::int64_t row, std::int64_t count,
+               const Sum* sums) const;
 
     // The norm as a map, by the statistics of this call; the identity where there is none.
     Affine<Sum> affine_of(const NormTensors& norm, const ChannelLayout& layout) const;

@@ -24,11 +24,11 @@ class SourceGradient {
         Sum* totals = sums[sums.size() - 2].current;
         Sum* products = sums[sums.size() - 1].current;
         for (std::int64_t r = piece.first; r < piece.last; ++r) {
-            Sum* row = run_.row_to_write(target, piece.n, r, memory.row);
+            Sum* row = run_.rows_to_write(target, piece.n, r, memory.row);
             pass.layout.kernels->prologue_gradient_row(
-                plane_gradient + r * plane_sums, plane, run_.row(image, piece.n, r, memory.value_row),
+                plane_gradient + r * plane_sums, plane, run_.read(image, piece.n, r, 1, memory.value_row),
                 prologue, pass.layout.pitch, row, false, totals, products);
-            run_.write(target, piece.n, r, row);
+            run_.write(target, piece.n, r, 1, row);
         }
     }
 
@@ -54,7 +54,7 @@ class SourceGradient {
             Sum* row = rest + r * width * pitch;
             if (has_units)
                 kernels.prologue_gradient_row(plane_gradient + r * plane_sums, plane,
-                                              run_.row(image, piece.n, r, memory.value_row),
+                                              run_.read(image, piece.n, r, 1, memory.value_row),
                                               run_.prologue_of(pass), pitch, row, true, nullptr, nullptr);
             kernels.store_row(row, width, pitch, target.layout.channels, run_.address(target, piece.n, r),
                               target.pixel_pitch, nullptr, nullptr, nullptr);
@@ -77,7 +77,7 @@ class SourceGradient {
             const void* means[] = {gradients_.zero.data()};
             for (std::int64_t o = ceiling_division(piece.first, stride);
                  o < ceiling_division(piece.last, stride); ++o) {
-                const Sum* row = run_.row(gradient, piece.n, o, memory.gradient_row);
+                const Sum* row = run_.read(gradient, piece.n, o, 1, memory.gradient_row);
                 const std::int64_t pixels = stride == 1 ? width : 1;
                 for (std::int64_t j = 0; j < gradient.size.width; j += pixels) {
                     const void* rows[] = {row + j * pitch};
@@ -137,8 +137,8 @@ class SourceGradient {
             }
             for (std::size_t i = 0; i < images.size(); ++i)
                 rows_read[i] =
-                    run_.row(*images[i], piece.n, o,
-                             memory.gradient_row + static_cast<std::int64_t>(i) * pool.size.width * pitch);
+                    run_.read(*images[i], piece.n, o, 1,
+                              memory.gradient_row + static_cast<std::int64_t>(i) * pool.size.width * pitch);
             if (mean != nullptr) rows_read.back() = memory.values;
             kernels.weighted_sum_row(rows_read.data(), scales.data(), means.data(),
                                      static_cast<std::int64_t>(rows_read.size()), shift.data(),

@@ -47,7 +47,7 @@ class NodeTerms {
         Workspace memory;
         for (const std::size_t t : terms_)
             memory.buffers.push_back(
-                arena.take<Sum>(width_ * run_.layout_of(run_.program.terms[t]).pitch * 2));
+                arena.take<Sum>(run_.sums_together(width_, pitch_of(t)) + width_ * pitch_of(t)));
         std::int64_t widest = 0;
         for (const Source& source : sources_) {
             const State& state = run_.program.states[source.state];
@@ -74,30 +74,36 @@ class NodeTerms {
         }
     }
 
-    // Sets memory.rows for row o of the node.
-    void read(std::int64_t n, std::int64_t o, Workspace& memory) const {
+    // Sets memory.rows for `count` rows of the node from row o on, at most run.rows_together().
+    void read(std::int64_t n, std::int64_t o, std::int64_t count, Workspace& memory) const {
         for (std::size_t i = 0; i < terms_.size(); ++i) {
             const Term& term = run_.program.terms[terms_[i]];
             Sum* buffer = memory.buffers[i];
             const std::size_t source = term_sources_[i];
             if (term.kind == TermKind::kUnit) {
-                memory.rows[i] =
-                    run_.row(run_.unit_image(term.unit, run_.operands.saved[term.unit]), n, o, buffer);
+                memory.rows[i] = run_.read(run_.unit_image(term.unit, run_.operands.saved[term.unit]), n, o,
+                                           count, buffer);
             } else if (term.pool != kAbsent) {
-                run_.pool_row(run_.program.pools[term.pool], memory.images[source], o, memory.lines,
-                              memory.scratch, buffer);
+                for (std::int64_t j = 0; j < count; ++j)
+                    run_.pool_row(run_.program.pools[term.pool], memory.images[source], o + j, memory.lines,
+                                  memory.scratch, buffer + j * width_ * pitch_of(terms_[i]));
                 memory.rows[i] = buffer;
             } else if (sources_[source].stride == 1) {
                 memory.rows[i] = memory.images[source].row(o);
             } else {
                 const Image& image = run_.states[sources_[source].state];
-                run_.load(image, n, o * sources_[source].stride, sources_[source].stride, buffer);
+                // What a row leaves behind its pixels, the next one takes.
+                for (std::int64_t j = 0; j < count; ++j)
+                    run_.load(image, n, (o + j) * sources_[source].stride, sources_[source].stride,
+                              buffer + j * width_ * pitch_of(terms_[i]));
                 memory.rows[i] = buffer;
             }
         }
     }
 
   private:
+    std::int64_t pitch_of(std::size_t term) const { return run_.layout_of(run_.program.terms[term]).pitch; }
+
     struct Source {
         std::size_t state;
         std::int64_t stride;

@@ -60,65 +60,88 @@ class UnitGradient {
                         Sum{0});
             std::fill_n(output_gradient + last * gradient_sums, (read_last - last) * gradient_sums, Sum{0});
         }
-        for (std::int64_t o = first; o < last; ++o) {
+        const bool weigh = mix_sums.size + depthwise_sums.size > 0;
+        const std::int64_t together = run_.rows_together(width, std::max(unit.in.pitch, unit.out.pitch));
+        for (std::int64_t o = first, end = first; o < last; o = end) {
             const bool owned = owned_first <= o && o < owned_last;
-            const Sum* value_gradient = unit_gradient_row(index, piece.n, o, memory);
-            const bool weigh = owned && mix_sums.size + depthwise_sums.size > 0;
-            if (weigh) {
-                run_.unit_lines(unit, pass, packed.plane, source, o, memory.lines);
-                if (!unit.mix.empty()) {
-                    const void* const* sources = memory.lines;
-                    const void* convolved = memory.row;
-                    if (convolves) {
-                        unit.in.kernels->depthwise_row(memory.lines, packed.taps.view(),
-                                                       packed.depthwise.data(), width, unit.in.pitch,
-                                                       memory.row, false);
-                        sources = &convolved;
-                    }
-                    unit.out.kernels->outer_row(sources, static_cast<std::int64_t>(unit.mix.size()),
-                                                value_gradient, width, unit.in.channels, unit.in.pitch,
-                                                unit.out.pitch, mix_sums.current);
-                }
+            end = std::min({o + together, last, o < owned_first ? owned_first : owned ? owned_last : last});
+            const Sum* values = value_gradients(index, piece.n, o, end - o, memory);
+            if (owned && weigh) add_mix(unit, packed, pass, source, values, o, end, mix_sums, memory);
+            if (!convolves && wants_source)
+                for (std::int64_t i = o; i < end; ++i)
+                    scatter(unit, packed, pass, plane_gradient, values + (i - o) * width * unit.out.pitch, i,
+                            piece);
+            if (!convolves) continue;
+            for (std::int64_t i = o; i < end; ++i)
+                convolved_gradient(unit, packed, values + (i - o) * width * unit.out.pitch,
+                                   output_gradient + i * gradient_sums);
+            if (!owned || !weigh) continue;
+            for (std::int64_t i = o; i < end; ++i) {
+                run_.unit_lines(unit, pass, packed.plane, source, i, memory.lines);
+                unit.in.kernels->depthwise_outer_row(
+                    memory.lines, packed.taps.view(),
+                    output_gradient + i * gradient_sums + packed.gradient_taps.left * unit.in.pitch, width,
+                    unit.in.pitch, depthwise_sums.current);
             }
-            if (!convolves) {
-                if (wants_source) scatter(unit, packed, pass, plane_gradient, value_gradient, o, piece);
-                continue;
-            }
-            Sum* line = output_gradient + o * gradient_sums;
-            Sum* target = line + packed.gradient_taps.left * unit.in.pitch;
-            std::fill(line, target, Sum{0});
-            std::fill(target + width * unit.in.pitch, line + gradient_sums, Sum{0});
-            if (unit.mix.empty())
-                std::copy_n(value_gradient, width * unit.in.pitch, target);
-            else {
-                const void* mixed = value_gradient;
-                unit.in.kernels->mix_row(&mixed, 1, packed.mix_transposed.data(), width, unit.out.channels,
-                                         unit.out.pitch, unit.in.pitch, target, false);
-            }
-            if (weigh)
-                unit.in.kernels->depthwise_outer_row(memory.lines, packed.taps.view(), target, width,
-                                                     unit.in.pitch, depthwise_sums.current);
         }
         if (convolves && wants_source)
             gather(unit, packed, pass, plane_gradient, output_gradient, piece, memory);
     }
 
   private:
-    // The gradient of row o of a unit's value, before its norm.
-    const Sum* unit_gradient_row(std::size_t index, std::int64_t n, std::int64_t o,
-                                 const PassWorkspace<Sum>& memory) {
+    // The gradient of rows of a unit's value, before its norm.
+    const Sum* value_gradients(std::size_t index, std::int64_t n, std::int64_t row, std::int64_t count,
+                               const PassWorkspace<Sum>& memory) {
         const Unit& unit = run_.program.units[index];
         const NormGradient<Sum>& norm = gradients_.norms[index];
         const Image saved = run_.unit_image(index, run_.operands.saved[index]);
         const Image behind = unit.last ? gradients_.states[run_.program.edge_targets[unit.edge]]
                                        : run_.unit_image(index, gradients_.values[index].data());
-        const void* rows[] = {run_.row(behind, n, o, memory.gradient_row),
-                              run_.row(saved, n, o, memory.value_row)};
+        const void* rows[] = {run_.read(behind, n, row, count, memory.gradient_row),
+                              run_.read(saved, n, row, count, memory.value_row)};
         const void* scales[] = {norm.scale.data(), norm.slope.data()};
         const void* means[] = {gradients_.zero.data(), norm.mean.data()};
         unit.out.kernels->weighted_sum_row(rows, scales, means, run_.call.training ? 2 : 1, norm.shift.data(),
-                                           unit.size.width, unit.out.pitch, memory.values, false);
+                                           count * unit.size.width, unit.out.pitch, memory.values, false);
         return memory.values;
+    }
+
+    // Adds rows [first, last) to the gradient of a unit's matrices, whose inputs are computed again.
+    void add_mix(const Unit& unit, const UnitWeights<Sum>& packed, const Pass& pass, const Sum* source,
+                 const Sum* values, std::int64_t first, std::int64_t last, const Sums<Sum>& sums,
+                 const PassWorkspace<Sum>& memory) const {
+        if (unit.mix.empty()) return;
+        const std::int64_t width = unit.size.width;
+        const auto add = [&](const void* const* sources, const Sum* gradient, std::int64_t count) {
+            unit.out.kernels->outer_row(sources, static_cast<std::int64_t>(unit.mix.size()), gradient, count,
+                                        unit.in.channels, unit.in.pitch, unit.out.pitch, sums.current);
+        };
+        for (std::int64_t i = first; i < last; ++i) {
+            run_.unit_lines(unit, pass, packed.plane, source, i, memory.lines);
+            if (unit.depthwise != kAbsent)
+                unit.in.kernels->depthwise_row(memory.lines, packed.taps.view(), packed.depthwise.data(),
+                                               width, unit.in.pitch,
+                                               memory.row + (i - first) * width * unit.in.pitch, false);
+            else
+                add(memory.lines, values + (i - first) * width * unit.out.pitch, width);
+        }
+        const void* convolved = memory.row;
+        if (unit.depthwise != kAbsent) add(&convolved, values, (last - first) * width);
+    }
+
+    // A row of the gradient of what a depthwise convolution gives, between zeros.
+    void convolved_gradient(const Unit& unit, const UnitWeights<Sum>& packed, const Sum* values,
+                            Sum* line) const {
+        const std::int64_t width = unit.size.width, pitch = unit.in.pitch;
+        Sum* target = line + packed.gradient_taps.left * pitch;
+        std::fill(line, target, Sum{0});
+        std::fill(target + width * pitch, line + packed.gradient_taps.pixels * pitch, Sum{0});
+        const void* mixed = values;
+        if (unit.mix.empty())
+            std::copy_n(values, width * pitch, target);
+        else
+            unit.in.kernels->mix_row(&mixed, 1, packed.mix_transposed.data(), width, unit.out.channels,
+                                     unit.out.pitch, pitch, target, false);
     }
 
     // The data gradient of matrices that read the plane themselves.
