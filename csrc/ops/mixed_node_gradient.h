@@ -9,6 +9,9 @@
 
 namespace efficient_nas::ops {
 
+// Sums of so many pixels are kept in float32: few, because alpha's gradient is one sum of all of them.
+inline constexpr std::int64_t kPixelsOfProducts = 256;
+
 template <typename Sum>
 void finish_term(CellGradients<Sum>& gradients, std::size_t index, const double* products,
                  const double* totals, std::int64_t count) {
@@ -75,11 +78,11 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
                 layout.kernels->dot_rows(run.read(gradient, piece.n, o, count, buffer), memory.rows.data(),
                                          means.data(), terms, count * gradient.size.width, layout.pitch,
                                          products.data(), sums.current + terms * layout.pitch);
+                pixels += count * gradient.size.width;
+                if (pixels < kPixelsOfProducts) continue;
+                sums.flush();
+                pixels = 0;
             }
-            pixels += (piece.last - piece.first) * gradient.size.width;
-            if (pixels < kPixelsOfFloat) return;
-            sums.flush();
-            pixels = 0;
         });
         sums.flush();
         parts[part] = std::move(sums.total);
