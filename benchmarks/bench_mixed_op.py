@@ -147,9 +147,9 @@ def one_operation(rounds: int) -> str:
                     _row(case, count, names, timings, max(case.flops / flops, case.bytes / bandwidth))
                 )
     note = (
-        "Marks at stride 1 with two threads: 10 times eager NCHW (9 at 64 channels), 5 times eager channels_last, "
-        f"4 times the better compile; at stride 2 4 times eager channels_last. Batch {BATCH}; SIMD path "
-        f"{build_info()['simd']}; columns of peers are times faster than them."
+        "Marks at stride 1 with two threads: 10 times eager NCHW (9 at 64 channels), 5 times eager "
+        "channels_last, 4 times the better compile; at stride 2 4 times eager channels_last. Columns of peers: "
+        f"how many times faster than them. Batch {BATCH}; SIMD path {build_info()['simd']}."
     )
     columns = ["threads", "C, pixels, stride", "ms ours", "spread", *names, "share of the floor"]
     return "\n".join([note, "", table(columns, rows)])
@@ -214,7 +214,7 @@ def _network_steps() -> dict[str, Callable[[], Tensor]]:
 
 
 def network(rounds: int) -> str:
-    """A step (loss and all gradients) of the published-style DARTS network: 8 cells, 16 channels, batch 64."""
+    """A step (loss, all gradients) of the published-style DARTS network: 8 cells, 16 channels, batch 64."""
     rows = []
     for count in THREADS:
         with threads(count):
