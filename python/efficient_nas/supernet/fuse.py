@@ -71,7 +71,7 @@ def unfuse(module: nn.Module) -> int:
 
 @dataclass(slots=True)
 class _Fusing:
-    """One call of `fuse`. known: what modules of a signature were found to be, or why they were refused."""
+    """One call of `fuse`. known: what modules of a kind and signature were found to be, or why not."""
 
     fused: list[Fused] = field(default_factory=list)
     joined: list[Fused] = field(default_factory=list)
@@ -107,37 +107,46 @@ class _Fusing:
             return
         kind = type(module)
         try:
-            for mixed_op in plan.mixed_ops:
+            for mixed_op in plan.mixed_ops.values():
                 if has_hooks(mixed_op):
                     raise Refusal(f"{mixed_op.fused_from.__name__} has hooks, which would not run")
-            self._once(module, lambda: try_out_cell(module, plan))
+            operations = self._once("cell", module, lambda: try_out_cell(module))
+            plan = cell_plan(module, operations)
+            assert plan is not None
         except Refusal as refusal:
             self.not_fused.append(NotFused(name, f"its mixed ops are not joined: {refusal}"))
         else:
+            names = {id(part): path for path, part in module.named_modules()}
+            others = "".join(f", {names[id(plan.parts[i])]}" for i in operations)
             swap(module, plan)
-            self.joined.append(Fused(name, kind.__name__, f"{len(plan.mixed_ops)} mixed ops in one call"))
+            # A cell can look like a mixed op, whose candidates its mixed ops would be.
+            self.not_fused = [entry for entry in self.not_fused if entry.name != name]
+            self.joined.append(
+                Fused(name, kind.__name__, f"{len(plan.mixed_ops)} mixed ops{others} in one call")
+            )
 
     def _mixed_op(self, module: nn.Module, candidates: list[nn.Module]) -> MixedOpPlan:
         refuse_changed(candidates)
-        like = self._once(module, lambda: mixed_op_plan(module, candidates))
+        like = self._once("mixed op", module, lambda: mixed_op_plan(module, candidates))
         edge = Edge(candidates, like.edge.spec, like.edge.stride, holders_of(module))
         return MixedOpPlan(edge, like.own_weights, attributes_of(module))
 
     def _search_cell(self, module: nn.Module, lists: dict[str, list[nn.Module]]) -> SearchCellPlan:
         for candidates in lists.values():
             refuse_changed(candidates)
-        like = self._once(module, lambda: search_cell_plan(module, lists))
+        like = self._once("search cell", module, lambda: search_cell_plan(module, lists))
         edges = [
             Edge(own, edge.spec, edge.stride, holders_of(module) if e == 0 else ())
             for e, (own, edge) in enumerate(zip(lists.values(), like.edges, strict=True))
         ]
         return SearchCellPlan(like.keys, edges)
 
-    def _once(self, module: nn.Module, find: Callable[[], Result]) -> Result:
-        """What `find` returns or refuses; for modules that are built alike it is called once."""
-        key = signature(module)
-        if key is None:
+    def _once(self, kind: str, module: nn.Module, find: Callable[[], Result]) -> Result:
+        """What `find` returns or refuses; for modules of a kind that are built alike it is called once."""
+        alike = signature(module)
+        if alike is None:
             return find()
+        key = kind, alike
         if key not in self.known:
             try:
                 self.known[key] = find()
