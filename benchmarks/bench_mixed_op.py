@@ -148,8 +148,9 @@ def one_operation(rounds: int) -> str:
                 )
     note = (
         "Marks at stride 1 with two threads: 10 times eager NCHW (9 at 64 channels), 5 times eager "
-        "channels_last, 4 times the better compile; at stride 2 4 times eager channels_last. Columns of peers: "
-        f"how many times faster than them. Batch {BATCH}; SIMD path {build_info()['simd']}."
+        "channels_last, 4 times the better compile; at stride 2 4 times eager channels_last. "
+        f"Columns of peers: how many times faster than they. Batch {BATCH}; SIMD path "
+        f"{build_info()['simd']}."
     )
     columns = ["threads", "C, pixels, stride", "ms ours", "spread", *names, "share of the floor"]
     return "\n".join([note, "", table(columns, rows)])
