@@ -187,14 +187,15 @@ class Backward {
         const bool wants_source = pass.unit != kAbsent || gradients_.states[pass.state].data != nullptr;
         Sum* plane_gradient = memory.plane_gradient - piece.first * plane_sums;
         if (!job.units.empty()) {
-            std::fill_n(memory.plane_gradient, rows * plane_sums, Sum{0});
+            if (!unit_gradient_.writes(job.units.front()))
+                std::fill_n(memory.plane_gradient, rows * plane_sums, Sum{0});
             const std::int64_t first = ceiling_division(piece.first, pass.stride);
             const std::int64_t last = ceiling_division(piece.last, pass.stride);
             const Sum* source = nullptr;
             if (first < last)
                 source = run_.load_plane(pass, plane, image, piece.n, first, last, memory.plane);
             for (std::size_t i = 0; i < job.units.size(); ++i)
-                unit_gradient_.add(job.units[i], pass, source, plane_gradient, wants_source, piece,
+                unit_gradient_.add(job.units[i], pass, source, plane_gradient, wants_source, i == 0, piece,
                                    sums[2 * i], sums[2 * i + 1], memory);
         }
         if (pass.unit != kAbsent)

@@ -28,9 +28,15 @@ class UnitGradient {
         return band_rows + unit.before + unit.after + 2;
     }
 
+    // Whether the first unit of a pass gives every pixel of the image a value, so that nothing must be
+    // cleared.
+    bool writes(std::size_t index) const {
+        return run_.program.units[index].depthwise != kAbsent && run_.program.units[index].stride == 1;
+    }
+
     // Adds what one unit contributes to the gradient of the plane, and to the gradients of its weights.
     void add(std::size_t index, const Pass& pass, const Sum* source, Sum* plane_gradient, bool wants_source,
-             const Piece& piece, Sums<Sum>& depthwise_sums, Sums<Sum>& mix_sums,
+             bool is_first, const Piece& piece, Sums<Sum>& depthwise_sums, Sums<Sum>& mix_sums,
              const PassWorkspace<Sum>& memory) {
         const Unit& unit = run_.program.units[index];
         const UnitWeights<Sum>& packed = run_.weights[index];
@@ -85,7 +91,8 @@ class UnitGradient {
             }
         }
         if (convolves && wants_source)
-            gather(unit, packed, pass, plane_gradient, output_gradient, piece, memory);
+            gather(unit, packed, pass, plane_gradient, output_gradient, is_first && writes(index), piece,
+                   memory);
     }
 
   private:
@@ -164,7 +171,8 @@ class UnitGradient {
 
     // The data gradient of a depthwise convolution.
     void gather(const Unit& unit, const UnitWeights<Sum>& packed, const Pass& pass, Sum* plane_gradient,
-                const Sum* output_gradient, const Piece& piece, const PassWorkspace<Sum>& memory) const {
+                const Sum* output_gradient, bool overwrite, const Piece& piece,
+                const PassWorkspace<Sum>& memory) const {
         const GradientTaps& taps = packed.gradient_taps;
         const std::int64_t gradient_sums = taps.pixels * unit.in.pitch;
         const std::int64_t plane_sums = pixels_of(packed.plane) * pass.layout.pitch;
@@ -181,7 +189,7 @@ class UnitGradient {
                                 taps.spacing};
                 unit.in.kernels->depthwise_row(
                     memory.lines, view, packed.depthwise_gradient.data(), residue.count, unit.in.pitch,
-                    plane_gradient + r * plane_sums + residue.first * unit.in.pitch, true);
+                    plane_gradient + r * plane_sums + residue.first * unit.in.pitch, !overwrite);
             }
         }
     }
