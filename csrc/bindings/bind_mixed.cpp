@@ -155,7 +155,9 @@ void backward(const ops::MixedCell& cell, const std::string& dtype, std::int64_t
     check_present("an input", inputs, batch);
     check_present("alphas", {alphas, alpha_gradients}, batch);
     check_present("a parameter", parameters, batch);
-    check_present("an output", outputs, batch);
+    for (const ops::CellEdge& edge : cell.edges())
+        if (edge.source >= cell.inputs())
+            check_present("an output that an edge reads", {outputs.at(edge.source - cell.inputs())}, batch);
     check_present("a saved tensor", saved, batch);
     const ops::CellCall call =
         call_of(dtype, batch, shapes, channels, alphas, num_alphas(cell), training, eps, skip_zero);

@@ -74,7 +74,8 @@ struct ForwardOperands : CellOperands {
 };
 
 struct BackwardOperands : CellOperands {
-    std::vector<const void*> outputs, output_gradients;  // a gradient of nullptr is zero
+    std::vector<const void*> outputs;           // read only of nodes that edges leave
+    std::vector<const void*> output_gradients;  // nullptr is zero
     // Results; those that are nullptr are not wanted, alpha_gradients always are.
     std::vector<void*> input_gradients, parameter_gradients;
     double* alpha_gradients;

@@ -49,10 +49,11 @@ CASES: list[dict[str, Any]] = [
     {"training": False},
     {"stride": 2, "dtype": torch.float64},
     {"skip_zero": True, "alpha": ZERO},
+    {"x": torch.empty(0, *SIZE[1:])},
 ]
 
 
-@pytest.mark.parametrize("options", CASES, ids=["training", "evaluation", "stride 2", "skip_zero"])
+@pytest.mark.parametrize("options", CASES, ids=["training", "evaluation", "stride 2", "skip_zero", "empty"])
 def test_opcheck(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     empty = mixed_kernels.empty_nodes
 
@@ -72,11 +73,11 @@ def test_opcheck(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> No
         images, alpha, parameters, _, text, training, eps, skip_zero, _ = given
         gradients = [torch.randn_like(node) for node in nodes]
         wanted = [True] * (1 + len(parameters))
-        rest = (nodes, saved, statistics, text, training, eps, skip_zero, wanted)
+        rest = ([], saved, statistics, text, training, eps, skip_zero, wanted)
         detached = [x.detach() for x in images], alpha.detach(), [p.detach() for p in parameters]
         torch.library.opcheck(operations.mixed_cell_backward, (gradients, *detached, *rest))
     if training:
-        sizes = 2, [*SIZE[1:]], [nodes[0].shape[1]], nodes[0].dtype
+        sizes = len(images[0]), [*SIZE[1:]], [nodes[0].shape[1]], nodes[0].dtype
         update = (call["running"], alpha.detach(), statistics, text, *sizes, 0.1, skip_zero)
         torch.library.opcheck(operations.mixed_cell_update_running, update)
 
@@ -138,18 +139,41 @@ def test_a_second_derivative_is_an_error(function: Callable[..., Tensor]) -> Non
         torch.autograd.grad(recorded.sum(), call["alpha"])
 
 
-@pytest.mark.parametrize("name", ["x", "alpha", "parameters", "y"])
+@pytest.mark.parametrize("name", ["x", "alpha", "parameters"])
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_changes_in_place_before_backward_are_found_out(name: str, channels_last: bool) -> None:
     call = with_gradients(arguments(SMALL, SIZE))
     if channels_last:
         call["x"] = call["x"].detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     y = ops.mixed_op(**call)
-    changed = {"y": y, "parameters": call["parameters"][0]}.get(name, call.get(name))
     with torch.no_grad():
-        changed.mul_(2)
+        (call[name][0] if name == "parameters" else call[name]).mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+def test_changes_in_place_of_nodes_are_found_out_where_an_edge_reads_them() -> None:
+    call = cell_arguments(CELL, 6)
+    call["inputs"][0].requires_grad_()
+    for index, is_read in ((0, True), (1, False)):
+        expected = torch.autograd.grad(sum(n.sum() for n in ops.mixed_cell(**call)), call["inputs"][0])
+        nodes = ops.mixed_cell(**call)
+        with torch.no_grad():
+            nodes[index].mul_(2)
+        if is_read:
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                sum(n.sum() for n in nodes).backward()
+        else:
+            got = torch.autograd.grad(sum(n.sum() for n in nodes), call["inputs"][0])
+            assert torch.equal(*got, *expected)
+
+
+@pytest.mark.parametrize("function", [ops.mixed_op, through_the_dispatcher])
+def test_batched_gradients_are_an_error(function: Callable[..., Tensor]) -> None:
+    call = with_gradients(arguments(SMALL, SIZE))
+    y = function(**call)
+    with pytest.raises(RuntimeError, match=r"take no batched gradients|Batching rule not implemented"):
+        torch.autograd.grad(y, call["x"], torch.ones(3, *y.shape), is_grads_batched=True)
 
 
 def test_running_statistics_count_as_changed_in_place() -> None:
@@ -409,7 +433,7 @@ def test_the_registered_operations_check_what_they_are_given() -> None:
     images, alpha, parameters, _, *options, _ = given = registered(call)
     nodes, saved, statistics = operations.mixed_cell(*given)
     text = options[0]
-    backward = (nodes, images, alpha, parameters, nodes, saved, statistics, *options, [True] * 7)
+    backward = (nodes, images, alpha, parameters, [], saved, statistics, *options, [True] * 5)
     update = (call["running"], alpha, statistics, text, 2, list(SIZE[1:]), [6], torch.float64, 0.1, False)
 
     def changed(arguments: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
@@ -424,6 +448,7 @@ def test_the_registered_operations_check_what_they_are_given() -> None:
         (operations.mixed_cell, changed(given, 4, "{}"), "CellSpec must have edges"),
         (operations.mixed_cell, changed(given, 5, False), "running must hold 4 tensors"),
         (operations.mixed_cell_backward, changed(backward, 0, [nodes[0][:1]]), "must be those of a call"),
+        (operations.mixed_cell_backward, changed(backward, 4, nodes), "must be those of a call"),
         (operations.mixed_cell_backward, changed(backward, 5, saved[1:]), "must be those of a call"),
         (operations.mixed_cell_backward, changed(backward, 6, statistics[1:]), "must be those of a call"),
         (operations.mixed_cell_backward, changed(backward, 11, [True]), "must be those of a call"),
@@ -431,6 +456,8 @@ def test_the_registered_operations_check_what_they_are_given() -> None:
         (operations.mixed_cell_update_running, changed(update, 2, statistics.float()), "must be those"),
         (operations.mixed_cell_update_running, changed(update, 6, [7]), "output_channels must equal"),
     ]
+    operations.mixed_cell_backward(*backward)
+    operations.mixed_cell_update_running(*update)
     for operation, wrong, message in calls:
         with pytest.raises((ValueError, TypeError, NotImplementedError, RuntimeError), match=message):
             operation(*wrong)

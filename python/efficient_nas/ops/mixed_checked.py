@@ -62,7 +62,7 @@ def forward(
     found = _checked(inputs, alphas, parameters, running, spec, options)
     # Then not all is written, and the results of an operation must not be what memory held.
     clear = skip_zero or inputs[0].dtype is torch.float64
-    return kernels.forward(found, inputs, alphas, parameters, running, options, clear=clear)[:3]
+    return kernels.forward(found, inputs, alphas, parameters, running, options, clear=clear)
 
 
 def fake_forward(
@@ -86,7 +86,7 @@ def backward(
     inputs: Sequence[Tensor],
     alphas: Tensor,
     parameters: Sequence[Tensor],
-    nodes: Sequence[Tensor],
+    kept_nodes: Sequence[Tensor],
     saved: Sequence[Tensor],
     statistics: Tensor,
     spec: str,
@@ -103,7 +103,7 @@ def backward(
     images = [(len(x), *node) for node in found.nodes]
     if not (
         fits(node_gradients, images, x, same_dtype=True)
-        and fits(nodes, images, x, same_dtype=True)
+        and fits(kept_nodes, [images[node] for node in found.kept_nodes], x, same_dtype=True)
         and fits(saved, [(len(x), count) for count in found.saved_elements], x, same_dtype=True)
         and fits([statistics], [(found.statistics_size,)], x, same_dtype=False)
         and statistics.dtype is torch.float64
@@ -111,7 +111,7 @@ def backward(
     ):
         raise ValueError("mixed_cell_backward: tensors must be those of a call of mixed_cell, got others")
     gradients = kernels.backward(
-        found, node_gradients, inputs, alphas, parameters, nodes, saved, statistics, options, wanted
+        found, node_gradients, inputs, alphas, parameters, kept_nodes, saved, statistics, options, wanted
     )
     return _given(gradients.inputs), gradients.alphas, _given(gradients.parameters)
 

@@ -44,8 +44,8 @@ class _Direct(torch.autograd.Function):
         if options.training and running:
             x = inputs[0]
             kernels.update_running(plan, x.shape[0], x.dtype, running, weights, done.statistics, options)
-        # The inputs themselves too where they were copied: changes of them in place shall be found out.
-        ctx.save_for_backward(alphas, done.statistics, *done.pixels, *done.nodes, *tensors, *done.saved)
+        kept_nodes = [done.nodes[node] for node in plan.kept_nodes]
+        ctx.save_for_backward(alphas, done.statistics, *kept_nodes, *tensors, *done.saved)
         ctx.set_materialize_grads(False)
         ctx.plan, ctx.options = plan, options
         return tuple(done.nodes)
@@ -60,16 +60,19 @@ class _Direct(torch.autograd.Function):
         kept = ctx.saved_tensors
         alphas, statistics, *others = kept
         tensors = iter(others)
-        counts = plan.spec.inputs, plan.spec.nodes, plan.spec.inputs, len(plan.shapes.parameters)
-        pixels, nodes, inputs, parameters = (list(islice(tensors, count)) for count in counts)
-        rest = alphas, parameters, nodes, list(tensors), statistics
+        counts = len(plan.kept_nodes), plan.spec.inputs, len(plan.shapes.parameters)
+        kept_nodes, inputs, parameters = (list(islice(tensors, count)) for count in counts)
+        rest = inputs, alphas, parameters, kept_nodes, list(tensors), statistics
         wanted = ctx.needs_input_grad[4:]
         given = [gradient for gradient in node_gradients if gradient is not None]
+        # They look like plain tensors to `is_direct`.
+        if any(map(torch._C._functorch.is_legacy_batchedtensor, given)):
+            raise RuntimeError(
+                "mixed_op and mixed_cell take no batched gradients (is_grads_batched, vectorize)"
+            )
         # Recording (create_graph): the registered operation says that there is no second derivative.
         if torch.is_grad_enabled() or not is_direct(*given, *kept):
-            gradients = mixed_cell_backward(
-                node_gradients, inputs, *rest, plan.spec.text, ctx.options, wanted
-            )
+            gradients = mixed_cell_backward(node_gradients, *rest, plan.spec.text, ctx.options, wanted)
         else:
-            gradients = kernels.backward(plan, node_gradients, pixels, *rest, ctx.options, wanted)
+            gradients = kernels.backward(plan, node_gradients, *rest, ctx.options, wanted)
         return None, None, None, gradients.alphas, *gradients.inputs, *gradients.parameters

@@ -20,12 +20,11 @@ _dtype = attrgetter("dtype")
 
 
 class Forward(NamedTuple):
-    """Nodes [N, C, H, W] and what backward needs. pixels: the inputs, or copies in the kernels' layout."""
+    """Nodes [N, C, H, W] and what backward needs."""
 
     nodes: list[Tensor]
     saved: list[Tensor]
     statistics: Tensor
-    pixels: list[Tensor]
 
 
 class Gradients(NamedTuple):
@@ -64,11 +63,11 @@ def forward(
     batch = x.shape[0]
     check_values(plan, batch, alphas, options)
     nodes, saved, statistics = empty_nodes(plan, x)
-    if clear:
+    if clear or batch == 0:
         for tensor in (*saved, statistics):
             tensor.zero_()
     if batch == 0:
-        return Forward(nodes, saved, statistics, list(inputs))
+        return Forward(nodes, saved, statistics)
     dtype = sum_dtype(x.dtype)
     pixels = [_pixels(image) for image in inputs]
     weights, own_parameters, own_running = (
@@ -94,7 +93,7 @@ def forward(
         options.skip_zero,
         torch.get_num_threads(),
     )
-    return Forward(nodes, saved, statistics, pixels)
+    return Forward(nodes, saved, statistics)
 
 
 def update_running(
@@ -133,13 +132,16 @@ def backward(
     inputs: Sequence[Tensor],
     alphas: Tensor,
     parameters: Sequence[Tensor],
-    nodes: Sequence[Tensor],
+    kept_nodes: Sequence[Tensor],
     saved: Sequence[Tensor],
     statistics: Tensor,
     options: Options,
     wanted: Sequence[bool],
 ) -> Gradients:
-    """Gradients for inputs, alphas and parameters. wanted: one for each input, then for each parameter."""
+    """Gradients for inputs, alphas and parameters.
+
+    kept_nodes: values of `plan.kept_nodes`; wanted: one for each input, then for each parameter.
+    """
     x = inputs[0]
     batch, dtype = x.shape[0], sum_dtype(x.dtype)
     own_parameters = _dense(parameters, dtype)
@@ -154,7 +156,10 @@ def backward(
             if gradient is not None:
                 gradient.zero_()
     else:
-        pixels, values = [_pixels(image) for image in inputs], [_dense_image(node) for node in nodes]
+        pixels, values = [_pixels(image) for image in inputs], [_dense_image(node) for node in kept_nodes]
+        values_at = [0] * len(plan.nodes)
+        for node, address in zip(plan.kept_nodes, _addresses(values), strict=True):
+            values_at[node] = address
         own_gradients = [None if g is None else _dense_image(g) for g in node_gradients]
         weights = _dense([alphas], torch.float64)
         addresses = [0 if gradient is None else gradient.data_ptr() for gradient in gradients]
@@ -168,7 +173,7 @@ def backward(
             [_pitch(image) for image in pixels],
             weights[0].data_ptr(),
             _addresses(own_parameters),
-            _addresses(values),
+            values_at,
             [0 if gradient is None else gradient.data_ptr() for gradient in own_gradients],
             _addresses(kept),
             statistics.data_ptr(),

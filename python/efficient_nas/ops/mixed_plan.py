@@ -35,7 +35,11 @@ class Options(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A cell at given shapes. saved_elements: of each saved tensor, per image; statistics_size: float64s."""
+    """A cell at given shapes.
+
+    saved_elements: of each saved tensor, per image; statistics_size: float64s; kept_nodes: those that edges
+    leave, whose values backward needs.
+    """
 
     spec: CellSpec
     shapes: CellShapes
@@ -45,6 +49,7 @@ class Plan:
     alphas: int
     saved_elements: list[int]
     statistics_size: int
+    kept_nodes: list[int]
 
     @property
     def nodes(self) -> tuple[Image, ...]:
@@ -124,6 +129,7 @@ def plan(spec: CellSpec, images: tuple[Image, ...], channels: tuple[int, ...]) -
         sum(len(edge.spec.candidates) for edge in spec.edges),
         native.saved_elements(list(images), list(channels)),
         native.statistics_size(list(images), list(channels)),
+        sorted({edge.source - spec.inputs for edge in spec.edges if edge.source >= spec.inputs}),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from efficient_nas import _core
 from efficient_nas.ops import mixed_checked as checked
 from efficient_nas.ops.mixed_kernels import Gradients
-from efficient_nas.ops.mixed_plan import Options
+from efficient_nas.ops.mixed_plan import Options, cell_of, plan_of
 
 _SCHEMAS = {
     "mixed_cell": (
@@ -20,7 +20,7 @@ _SCHEMAS = {
         "float eps, bool skip_zero, str build) -> (Tensor[] nodes, Tensor[] saved, Tensor statistics)"
     ),
     "mixed_cell_backward": (
-        "(Tensor[] node_gradients, Tensor[] inputs, Tensor alphas, Tensor[] parameters, Tensor[] nodes, "
+        "(Tensor[] node_gradients, Tensor[] inputs, Tensor alphas, Tensor[] parameters, Tensor[] kept_nodes, "
         "Tensor[] saved, Tensor statistics, str spec, bool training, float eps, bool skip_zero, "
         "bool[] wanted) -> (Tensor[] input_gradients, Tensor alpha_gradient, Tensor[] parameter_gradients)"
     ),
@@ -76,7 +76,7 @@ def mixed_cell_backward(
     inputs: Sequence[Tensor],
     alphas: Tensor,
     parameters: Sequence[Tensor],
-    nodes: Sequence[Tensor],
+    kept_nodes: Sequence[Tensor],
     saved: Sequence[Tensor],
     statistics: Tensor,
     spec: str,
@@ -84,16 +84,17 @@ def mixed_cell_backward(
     wanted: Sequence[bool],
 ) -> Gradients:
     """Gradients for inputs, alphas and parameters, through torch's dispatcher."""
+    plan = plan_of(cell_of(spec), inputs, parameters)
     of_nodes = [
-        torch.zeros_like(node) if gradient is None else gradient
-        for gradient, node in zip(node_gradients, nodes, strict=True)
+        inputs[0].new_zeros(inputs[0].shape[0], *node) if gradient is None else gradient
+        for gradient, node in zip(node_gradients, plan.nodes, strict=True)
     ]
     of_inputs, of_alphas, of_parameters = torch.ops.efficient_nas.mixed_cell_backward(
         of_nodes,
         inputs,
         alphas,
         parameters,
-        nodes,
+        kept_nodes,
         saved,
         statistics,
         spec,
@@ -115,10 +116,11 @@ def _but_momentum(options: Options) -> tuple[bool, float, bool]:
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[list[Tensor], list[Tensor], Tensor]) -> None:
     images, alphas, parameters, running, spec, training, eps, skip_zero, _ = inputs
     nodes, saved, statistics = output
-    ctx.save_for_backward(alphas, statistics, *images, *parameters, *nodes, *saved)
+    kept_nodes = [nodes[node] for node in plan_of(cell_of(spec), images, parameters).kept_nodes]
+    ctx.save_for_backward(alphas, statistics, *images, *parameters, *kept_nodes, *saved)
     ctx.mark_non_differentiable(*saved, statistics)
     ctx.set_materialize_grads(False)
-    ctx.sizes = len(images), len(parameters), len(nodes), len(running)
+    ctx.sizes = len(images), len(parameters), len(kept_nodes), len(running)
     ctx.spec, ctx.options = spec, Options(training, eps, 0.0, skip_zero)
 
 
@@ -126,13 +128,13 @@ def _cell_gradients(ctx: Any, node_gradients: Sequence[Tensor | None], *unused: 
     alphas, statistics, *others = ctx.saved_tensors
     *sizes, num_running = ctx.sizes
     tensors = iter(others)
-    inputs, parameters, nodes = (list(islice(tensors, size)) for size in sizes)
+    inputs, parameters, kept_nodes = (list(islice(tensors, size)) for size in sizes)
     gradients = mixed_cell_backward(
         node_gradients,
         inputs,
         alphas,
         parameters,
-        nodes,
+        kept_nodes,
         list(tensors),
         statistics,
         ctx.spec,
