@@ -186,14 +186,16 @@ class Forward {
         for (std::int64_t first = piece.first; first < piece.last; first += together) {
             const std::int64_t count = std::min(together, piece.last - first);
             Sum* values = run_.rows_to_write(saved, piece.n, first, memory.values);
-            for (std::int64_t i = 0; i < count; ++i) {
+            if (convolves) {
+                run_.unit_lines(unit, pass, packed.plane, rows, first, memory.lines);
+                unit.in.kernels->depthwise_rows(memory.lines, run_.line_step(pass, packed.plane),
+                                                packed.taps.view(), packed.depthwise.data(), count, width,
+                                                unit.in.pitch, unit.mix.empty() ? values : memory.row,
+                                                width * unit.in.pitch, false);
+            }
+            for (std::int64_t i = 0; i < count && !convolves; ++i) {
                 run_.unit_lines(unit, pass, packed.plane, rows, first + i, memory.lines);
-                if (convolves)
-                    unit.in.kernels->depthwise_row(
-                        memory.lines, packed.taps.view(), packed.depthwise.data(), width, unit.in.pitch,
-                        (unit.mix.empty() ? values : memory.row) + i * width * unit.in.pitch, false);
-                else
-                    mix(unit, packed, memory.lines, width, values + i * width * unit.out.pitch);
+                mix(unit, packed, memory.lines, width, values + i * width * unit.out.pitch);
             }
             const void* convolved = memory.row;
             if (convolves && !unit.mix.empty()) mix(unit, packed, &convolved, count * width, values);

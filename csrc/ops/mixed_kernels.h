@@ -61,13 +61,17 @@ struct MixedKernels {
                       void* target, std::int64_t target_pitch, const void* pivot, void* sums, void* squares);
 
     // target[j] (+)= sum of taps of weights[tap] * lines[.][.]: a depthwise convolution, or its data
-    // gradient.
-    void (*depthwise_row)(const void* const* lines, const Taps& taps, const void* weights, std::int64_t count,
-                          std::int64_t pitch, void* target, bool add);
+    // gradient. Of `rows` rows alike: a row's lines begin line_step sums behind those of the row before, its
+    // target target_step sums.
+    void (*depthwise_rows)(const void* const* lines, std::int64_t line_step, const Taps& taps,
+                           const void* weights, std::int64_t rows, std::int64_t count, std::int64_t pitch,
+                           void* target, std::int64_t target_step, bool add);
 
-    // sums[tap] += sum over j of gradient[j] * what the tap reads for j: the gradient of the weights.
-    void (*depthwise_outer_row)(const void* const* lines, const Taps& taps, const void* gradient,
-                                std::int64_t count, std::int64_t pitch, void* sums);
+    // sums[tap] += sum over rows and j of gradient[j] * what the tap reads for j: the gradient of the
+    // weights.
+    void (*depthwise_outer_rows)(const void* const* lines, std::int64_t line_step, const Taps& taps,
+                                 const void* gradient, std::int64_t gradient_step, std::int64_t rows,
+                                 std::int64_t count, std::int64_t pitch, void* sums);
 
     // target[j][o] (+)= sum over t < sources and i < channels of sources[t][j][i] * weights[t][i][o]; a pixel
     // of a source has source_pitch sums, one of the target target_pitch, a row of weights too.

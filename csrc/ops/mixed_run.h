@@ -173,6 +173,10 @@ class CellRun {
     // The lines that a unit's output row reads.
     void unit_lines(const Unit& unit, const Pass& pass, const PlaneRow& plane, const Sum* rows,
                     std::int64_t output_row, const void** lines) const;
+    // From the lines of a row of the output to those of the next.
+    static std::int64_t line_step(const Pass& pass, const PlaneRow& plane) {
+        return pass.stride * pixels_of(plane) * pass.layout.pitch;
+    }
     static std::int64_t num_lines(const Unit& unit) {
         return std::max(unit.kernel, static_cast<std::int64_t>(unit.mix.size()));
     }

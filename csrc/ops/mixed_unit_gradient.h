@@ -82,13 +82,11 @@ class UnitGradient {
                 convolved_gradient(unit, packed, values + (i - o) * width * unit.out.pitch,
                                    output_gradient + i * gradient_sums);
             if (!owned || !weigh) continue;
-            for (std::int64_t i = o; i < end; ++i) {
-                run_.unit_lines(unit, pass, packed.plane, source, i, memory.lines);
-                unit.in.kernels->depthwise_outer_row(
-                    memory.lines, packed.taps.view(),
-                    output_gradient + i * gradient_sums + packed.gradient_taps.left * unit.in.pitch, width,
-                    unit.in.pitch, depthwise_sums.current);
-            }
+            run_.unit_lines(unit, pass, packed.plane, source, o, memory.lines);
+            unit.in.kernels->depthwise_outer_rows(
+                memory.lines, run_.line_step(pass, packed.plane), packed.taps.view(),
+                output_gradient + o * gradient_sums + packed.gradient_taps.left * unit.in.pitch,
+                gradient_sums, end - o, width, unit.in.pitch, depthwise_sums.current);
         }
         if (convolves && wants_source)
             gather(unit, packed, pass, plane_gradient, output_gradient, is_first && writes(index), piece,
@@ -123,17 +121,18 @@ class UnitGradient {
             unit.out.kernels->outer_row(sources, static_cast<std::int64_t>(unit.mix.size()), gradient, count,
                                         unit.in.channels, unit.in.pitch, unit.out.pitch, sums.current);
         };
+        if (unit.depthwise != kAbsent) {
+            run_.unit_lines(unit, pass, packed.plane, source, first, memory.lines);
+            unit.in.kernels->depthwise_rows(memory.lines, run_.line_step(pass, packed.plane),
+                                            packed.taps.view(), packed.depthwise.data(), last - first, width,
+                                            unit.in.pitch, memory.row, width * unit.in.pitch, false);
+            const void* convolved = memory.row;
+            return add(&convolved, values, (last - first) * width);
+        }
         for (std::int64_t i = first; i < last; ++i) {
             run_.unit_lines(unit, pass, packed.plane, source, i, memory.lines);
-            if (unit.depthwise != kAbsent)
-                unit.in.kernels->depthwise_row(memory.lines, packed.taps.view(), packed.depthwise.data(),
-                                               width, unit.in.pitch,
-                                               memory.row + (i - first) * width * unit.in.pitch, false);
-            else
-                add(memory.lines, values + (i - first) * width * unit.out.pitch, width);
+            add(memory.lines, values + (i - first) * width * unit.out.pitch, width);
         }
-        const void* convolved = memory.row;
-        if (unit.depthwise != kAbsent) add(&convolved, values, (last - first) * width);
     }
 
     // A row of the gradient of what a depthwise convolution gives, between zeros.
@@ -176,22 +175,30 @@ class UnitGradient {
         const GradientTaps& taps = packed.gradient_taps;
         const std::int64_t gradient_sums = taps.pixels * unit.in.pitch;
         const std::int64_t plane_sums = pixels_of(packed.plane) * pass.layout.pitch;
-        for (std::int64_t r = piece.first; r < piece.last; ++r) {
-            const auto& row_class = taps.classes[static_cast<std::size_t>((r + unit.padding) % unit.stride)];
-            for (std::size_t i = 0; i < row_class.kernel_rows.size(); ++i) {
-                const std::int64_t o =
-                    (r + unit.padding - row_class.kernel_rows[i] * unit.dilation) / unit.stride;
-                memory.lines[i] = output_gradient + o * gradient_sums;
+        const std::int64_t together = run_.rows_together(pass.size.width, unit.in.pitch) * unit.stride;
+        for (std::int64_t first = piece.first; first < piece.last; first += together)
+            for (std::int64_t r = first; r < std::min(first + unit.stride, piece.last); ++r) {
+                // Rows a stride apart share their taps.
+                const std::int64_t rows =
+                    ceiling_division(std::min(first + together, piece.last) - r, unit.stride);
+                const auto& row_class =
+                    taps.classes[static_cast<std::size_t>((r + unit.padding) % unit.stride)];
+                for (std::size_t i = 0; i < row_class.kernel_rows.size(); ++i) {
+                    const std::int64_t o =
+                        (r + unit.padding - row_class.kernel_rows[i] * unit.dilation) / unit.stride;
+                    memory.lines[i] = output_gradient + o * gradient_sums;
+                }
+                for (const auto& residue : row_class.residues) {
+                    if (residue.rows.empty()) continue;
+                    const Taps view{residue.rows.data(), static_cast<std::int64_t>(residue.rows.size()),
+                                    taps.spacing};
+                    unit.in.kernels->depthwise_rows(
+                        memory.lines, gradient_sums, view, packed.depthwise_gradient.data(), rows,
+                        residue.count, unit.in.pitch,
+                        plane_gradient + r * plane_sums + residue.first * unit.in.pitch,
+                        unit.stride * plane_sums, !overwrite);
+                }
             }
-            for (const auto& residue : row_class.residues) {
-                if (residue.rows.empty()) continue;
-                const Taps view{residue.rows.data(), static_cast<std::int64_t>(residue.rows.size()),
-                                taps.spacing};
-                unit.in.kernels->depthwise_row(
-                    memory.lines, view, packed.depthwise_gradient.data(), residue.count, unit.in.pitch,
-                    plane_gradient + r * plane_sums + residue.first * unit.in.pitch, !overwrite);
-            }
-        }
     }
 
     const CellGradients<Sum>& gradients_;

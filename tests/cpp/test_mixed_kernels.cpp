@@ -291,32 +291,43 @@ TEST(depthwise_rows_and_their_weight_gradients) {
                     rows.push_back({1, 1, alike * kernel, kernel - 1});
                     const std::int64_t num_taps = (alike + 1) * kernel - 1;
                     const Taps taps{rows.data(), alike + 1, spacing};
-                    const auto lines = of.rows(3, count + 1 + (kernel - 1) * spacing);
+                    // Each output row reads lines that begin so many pixels behind those of the row before.
+                    const std::int64_t output_rows = 1 + count % 3, line_step = 5, step = count + 2;
+                    const auto lines =
+                        of.rows(3, count + 1 + (kernel - 1) * spacing + (output_rows - 1) * line_step);
                     const auto of_lines = addresses(lines);
-                    const auto weights = of.values(num_taps), before = of.values(count);
-                    const auto read = [&](const TapRow& row, std::int64_t j, std::int64_t k, std::int64_t c) {
-                        return lines[static_cast<std::size_t>(row.line)](row.column + j + k * spacing, c);
+                    const auto weights = of.values(num_taps);
+                    const auto before = of.values((output_rows - 1) * step + count);
+                    const auto read = [&](const TapRow& row, std::int64_t o, std::int64_t j, std::int64_t k,
+                                          std::int64_t c) {
+                        return lines[static_cast<std::size_t>(row.line)](
+                            o * line_step + row.column + j + k * spacing, c);
                     };
                     for (const bool add : {false, true}) {
                         auto target = before;
-                        of.kernels.depthwise_row(of_lines.data(), taps, weights.data(), count, of.pitch,
-                                                 target.data(), add);
-                        CHECK(is(target, [&](std::int64_t j, std::int64_t c) {
-                            double sum = add ? before(j, c) : 0;
+                        of.kernels.depthwise_rows(of_lines.data(), line_step * of.pitch, taps, weights.data(),
+                                                  output_rows, count, of.pitch, target.data(),
+                                                  step * of.pitch, add);
+                        CHECK(is(target, [&](std::int64_t pixel, std::int64_t c) {
+                            const std::int64_t o = pixel / step, j = pixel % step;
+                            if (j >= count) return before(pixel, c);
+                            double sum = add ? before(pixel, c) : 0;
                             for (const TapRow& row : rows)
                                 for (std::int64_t k = 0; k < row.taps; ++k)
-                                    sum += weights(row.first_tap + k, c) * read(row, j, k, c);
+                                    sum += weights(row.first_tap + k, c) * read(row, o, j, k, c);
                             return sum;
                         }));
                     }
                     auto sums = weights;
-                    of.kernels.depthwise_outer_row(of_lines.data(), taps, before.data(), count, of.pitch,
-                                                   sums.data());
+                    of.kernels.depthwise_outer_rows(of_lines.data(), line_step * of.pitch, taps,
+                                                    before.data(), step * of.pitch, output_rows, count,
+                                                    of.pitch, sums.data());
                     CHECK(is(sums, [&](std::int64_t tap, std::int64_t c) {
                         const TapRow& row = rows[static_cast<std::size_t>(tap / kernel)];
                         double sum = weights(tap, c);
-                        for (std::int64_t j = 0; j < count; ++j)
-                            sum += before(j, c) * read(row, j, tap - row.first_tap, c);
+                        for (std::int64_t o = 0; o < output_rows; ++o)
+                            for (std::int64_t j = 0; j < count; ++j)
+                                sum += before(o * step + j, c) * read(row, o, j, tap - row.first_tap, c);
                         return sum;
                     }));
                 }
