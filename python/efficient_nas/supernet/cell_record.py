@@ -80,7 +80,10 @@ class Record:
         """The states in the vectors that operations were called with and that forward returned."""
         if not is_vector(result, self.size):
             raise Mismatch("its result is not made of sums of mixed ops")
-        sources = [self.state(call.source) for call in self.calls.values()]
+        # Several operations are called with one state.
+        vectors = {id(call.source): call.source for call in self.calls.values()}
+        states = {key: self.state(vector) for key, vector in vectors.items()}
+        sources = [states[id(call.source)] for call in self.calls.values()]
         output = [self.state(block) for block in result.split(self.size, dim=1)]
         order = {operation: i for i, operation in enumerate(self.calls)}
         nodes = sorted(

@@ -20,7 +20,8 @@ class Edge:
     """A mixed op: its candidate modules and what they compute. holders: the modules that hold them.
 
     The modules keep their tensors, which are looked up by owner and name at every call: `.double()`,
-    `load_state_dict(assign=True)` and the like put others in their places.
+    `load_state_dict(assign=True)` and the like put others in their places. Buffers are taken from `_buffers`:
+    nn.Module's `__getattr__` takes ten times as long, and a cell has hundreds.
     """
 
     candidates: list[nn.Module]
@@ -66,16 +67,19 @@ class Edge:
             buffer
             for norms in self.norms
             for norm in norms
-            for buffer in (norm.running_mean, norm.running_var)
+            for buffer in (norm._buffers["running_mean"], norm._buffers["running_var"])
             if buffer is not None
         ]
 
     def is_as_it_was(self) -> bool:
         """Whether no candidate nor a module in one was replaced or given a hook since it was recognised."""
-        return all(
-            tuple(module._modules.values()) == children and (not has_hooks(module) or module in self.holders)
-            for module, children in self.children
-        )
+        for module, children in self.children:
+            modules = module._modules
+            if (modules or children) and tuple(modules.values()) != children:
+                return False
+            if has_hooks(module) and module not in self.holders:
+                return False
+        return True
 
 
 def holders_of(module: nn.Module) -> tuple[nn.Module, ...]:
@@ -86,11 +90,12 @@ def holders_of(module: nn.Module) -> tuple[nn.Module, ...]:
 
 def has_hooks(module: nn.Module) -> bool:
     """Whether a hook of the module itself runs in forward or backward."""
+    attributes = vars(module)
     return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
+        attributes["_forward_hooks"]
+        or attributes["_forward_pre_hooks"]
+        or attributes["_backward_hooks"]
+        or attributes["_backward_pre_hooks"]
     )
 
 
@@ -118,7 +123,13 @@ class Settings:
 def settings_of(edges: Sequence[Edge]) -> Settings | None:
     """What all norms agree in; None if they do not, or not on anything the fused operation takes."""
     found = {
-        (norm.training, norm.track_running_stats, norm.running_mean is None, norm.eps, norm.momentum)
+        (
+            norm.training,
+            norm.track_running_stats,
+            norm._buffers["running_mean"] is None,
+            norm.eps,
+            norm.momentum,
+        )
         for norm in norms_of(edges)
     }
     if not found:
@@ -142,11 +153,12 @@ def norms_of(edges: Sequence[Edge], used: Sequence[Sequence[bool]] | None = None
 
 def count_batches(edges: Sequence[Edge], used: Sequence[Sequence[bool]] | None = None) -> None:
     """What BatchNorm2d counts in training."""
-    counters = [
-        norm.num_batches_tracked
+    found = [
+        norm._buffers["num_batches_tracked"]
         for norm in norms_of(edges, used)
-        if norm.training and norm.track_running_stats and norm.num_batches_tracked is not None
+        if norm.training and norm.track_running_stats
     ]
+    counters = [counter for counter in found if counter is not None]
     if counters:
         torch._foreach_add_(counters, 1)
 
