@@ -20,6 +20,10 @@ constexpr double kMultiplicationsPerThread = 100'000;
 // The weight gradient has about so many partial sums, whatever the number of threads that work on them.
 constexpr std::int64_t kPartialSums = 64;
 constexpr std::size_t kVectorBytes = 64;  // at most
+// Vectors of a tile that stay in the first-level cache, together with what is read and written meanwhile.
+constexpr std::int64_t kTileVectors = 384;
+// Vectors of pixels that are worth a piece of their own.
+constexpr std::int64_t kPieceVectors = 1024;
 
 const DepthwisePath& depthwise_path() {
     switch (simd_path()) {
@@ -59,40 +63,90 @@ std::size_t useful_threads(const DepthwiseShape& shape, std::size_t threads) {
     return 1 + static_cast<std::size_t>(multiplications / kMultiplicationsPerThread);
 }
 
-DepthwiseWorkspace workspace(const DepthwisePlan& plan, const DepthwisePass& pass) {
-    const std::size_t tile = plan.tile_pixels() * kVectorBytes;
-    const std::size_t sums = static_cast<std::size_t>(pass.num_taps) * kVectorBytes;
-    const std::size_t lines = static_cast<std::size_t>(pass.num_tap_rows) * sizeof(void*);
-    auto* memory = static_cast<std::byte*>(scratch(tile + sums + lines));
-    return {memory, memory + tile, reinterpret_cast<const void**>(memory + tile + sums)};
-}
+// A pass in pieces, each a group of channels in a band of some images. They depend on the shape alone.
+class Pieces {
+  public:
+    Pieces(const DepthwiseShape& shape, const DepthwisePlan& plan, const DepthwiseKernels& kernels)
+        : pass_(plan.pass()),
+          batch_(shape.batch),
+          bands_(plan.bands()),
+          tile_pixels_(pass_.row_span * plan.tile_columns()),
+          groups_(channel_groups(kernels, shape.channels,
+                                 std::max<std::int64_t>(1, kTileVectors / tile_pixels_))) {
+        for (const DepthwiseChannels& group : groups_) {
+            offsets_.push_back(lanes_);
+            lanes_ += group.lanes;
+        }
+        vectors_ = groups_.front().full + (groups_.front().rest > 0 ? 1 : 0);
+        const std::int64_t pixels = pass_.output_rows * pass_.output_columns;
+        images_ = std::max<std::int64_t>(1, kPieceVectors / (pixels * vectors_));
+    }
+
+    const DepthwisePass& pass() const { return pass_; }
+    const std::vector<DepthwiseChannels>& groups() const { return groups_; }
+    std::int64_t num_groups() const { return static_cast<std::int64_t>(groups_.size()); }
+    std::int64_t lanes() const { return lanes_; }  // of all groups
+    // Bands of some images.
+    std::int64_t items() const { return (batch_ + images_ - 1) / images_ * bands_; }
+
+    // Calls work(channels, lanes before theirs, first image, images, band).
+    template <typename Work>
+    void with_piece(std::int64_t item, std::int64_t group, const Work& work) const {
+        const auto index = static_cast<std::size_t>(group);
+        const std::int64_t first = item / bands_ * images_;
+        work(groups_[index], offsets_[index], first, std::min(images_, batch_ - first), item % bands_);
+    }
+
+    // Large enough for the first group, which has the most channels.
+    DepthwiseWorkspace workspace() const {
+        const auto bytes = [](std::int64_t vectors) {
+            return static_cast<std::size_t>(vectors) * kVectorBytes;
+        };
+        const std::size_t tile = bytes(tile_pixels_ * vectors_), sums = bytes(pass_.num_taps * vectors_);
+        const std::size_t gradients = bytes(pass_.output_columns);
+        const std::size_t lines = static_cast<std::size_t>(pass_.num_tap_rows) * sizeof(DepthwiseTapLine);
+        auto* memory = static_cast<std::byte*>(scratch(tile + sums + gradients + lines));
+        return {memory, memory + tile, memory + tile + sums,
+                reinterpret_cast<DepthwiseTapLine*>(memory + tile + sums + gradients)};
+    }
+
+  private:
+    DepthwisePass pass_;
+    std::int64_t batch_, bands_, tile_pixels_;
+    std::vector<DepthwiseChannels> groups_;
+    std::vector<std::int64_t> offsets_{};
+    std::int64_t lanes_ = 0, vectors_ = 0, images_ = 1;
+};
 
 template <typename Of>
 void correlate(const DepthwiseShape& shape, const DepthwisePlan& plan, const typename Of::Element* input,
                const typename Of::Element* weight, typename Of::Element* output, std::size_t threads) {
     const DepthwiseKernels& of_path = kernels(Of{});
-    const DepthwisePass pass = plan.pass();
-    const auto blocks = channel_blocks(of_path, shape.channels);
-    const std::int64_t lanes = blocks.back().offset + blocks.back().kernel->lanes;
-    const AlignedMemory packed(static_cast<std::size_t>(lanes * pass.num_taps) * sizeof(typename Of::Sum));
+    const Pieces pieces(shape, plan, of_path);
+    const DepthwisePass& pass = pieces.pass();
+    const AlignedMemory packed(static_cast<std::size_t>(pieces.lanes() * pass.num_taps) *
+                               sizeof(typename Of::Sum));
     auto* weights = static_cast<typename Of::Sum*>(packed.data());
-    pack_weights<Of>(blocks, plan.weight_taps(), shape.kernel[0] * shape.kernel[1], weight, weights);
+    pack_weights<Of>(pieces.groups(), of_path, plan.weight_taps(), shape.kernel[0] * shape.kernel[1], weight,
+                     weights);
 
-    const auto num_blocks = static_cast<std::int64_t>(blocks.size());
-    const std::int64_t bands = plan.bands();
-    // The blocks of a band follow each other, because they lie in the same lines of memory.
+    // The groups of a band follow each other, because they lie in the same lines of memory.
     const auto work = [&](std::size_t piece) {
         const auto index = static_cast<std::int64_t>(piece);
-        const ChannelBlock& block = blocks[static_cast<std::size_t>(index % num_blocks)];
-        const std::int64_t band = index / num_blocks % bands, n = index / num_blocks / bands;
-        const FlushSubnormals flush(sizeof(typename Of::Sum) == sizeof(float));
-        block.kernel->correlate(pass, input + n * pass.input_rows * pass.input_columns * pass.channels,
-                                weights + block.offset * pass.num_taps,
-                                output + n * pass.output_rows * pass.output_columns * pass.channels,
-                                block.first, block.count, band, workspace(plan, pass));
+        pieces.with_piece(index / pieces.num_groups(), index % pieces.num_groups(),
+                          [&](const DepthwiseChannels& channels, std::int64_t offset, std::int64_t n,
+                              std::int64_t images, std::int64_t band) {
+                              const FlushSubnormals flush(sizeof(typename Of::Sum) == sizeof(float));
+                              of_path.correlate(
+                                  pass, channels, images, band,
+                                  input + n * pass.input_rows * pass.input_columns * pass.channels,
+                                  weights + offset * pass.num_taps,
+                                  output + n * pass.output_rows * pass.output_columns * pass.channels,
+                                  pieces.workspace());
+                          });
     };
-    for_each_piece(static_cast<std::size_t>(shape.batch * bands * num_blocks), useful_threads(shape, threads),
-                   work);
+    for_each_piece(static_cast<std::size_t>(pieces.items() * pieces.num_groups()),
+                   useful_threads(shape, threads), work);
 }
 
 template <typename Of>
@@ -100,44 +154,44 @@ void weight_gradient(const DepthwiseShape& shape, const typename Of::Element* ou
                      const typename Of::Element* input, typename Of::Element* result, std::size_t threads) {
     const DepthwiseKernels& of_path = kernels(Of{});
     const DepthwisePlan plan = DepthwisePlan::forward(shape);
-    const DepthwisePass pass = plan.pass();
-    const auto blocks = channel_blocks(of_path, shape.channels);
-    const std::int64_t lanes = blocks.back().offset + blocks.back().kernel->lanes;
-    const std::int64_t bands = plan.bands();
-    const std::int64_t items = shape.batch * bands;
-    const auto num_blocks = static_cast<std::int64_t>(blocks.size());
+    const Pieces pieces(shape, plan, of_path);
+    const DepthwisePass& pass = pieces.pass();
+    const std::int64_t items = pieces.items(), num_groups = pieces.num_groups();
     const std::int64_t parts =
-        std::clamp<std::int64_t>(kPartialSums / num_blocks, 1, std::max<std::int64_t>(1, items));
-    const std::int64_t part_sums = lanes * pass.num_taps;
-    std::vector<double> totals(static_cast<std::size_t>(parts * part_sums), 0.0);  // [part][block][tap][lane]
+        std::clamp<std::int64_t>(kPartialSums / num_groups, 1, std::max<std::int64_t>(1, items));
+    const std::int64_t part_sums = pieces.lanes() * pass.num_taps;
+    std::vector<double> totals(static_cast<std::size_t>(parts * part_sums),
+                               0.0);  // [part][vector][tap][lane]
 
     const auto work = [&](std::size_t piece) {
-        const auto index = static_cast<std::int64_t>(piece);
-        const ChannelBlock& block = blocks[static_cast<std::size_t>(index % num_blocks)];
-        const std::int64_t part = index / num_blocks;
-        double* sums = totals.data() + part * part_sums + block.offset * pass.num_taps;
-        const DepthwiseWorkspace memory = workspace(plan, pass);
+        const std::int64_t part = static_cast<std::int64_t>(piece) / num_groups;
         const FlushSubnormals flush(sizeof(typename Of::Sum) == sizeof(float));
-        for (std::int64_t i = items * part / parts; i < items * (part + 1) / parts; ++i) {
-            const std::int64_t n = i / bands;
-            block.kernel->accumulate(
-                pass, input + n * pass.input_rows * pass.input_columns * pass.channels,
-                output_gradient + n * pass.output_rows * pass.output_columns * pass.channels, sums,
-                block.first, block.count, i % bands, memory);
-        }
+        for (std::int64_t i = items * part / parts; i < items * (part + 1) / parts; ++i)
+            pieces.with_piece(
+                i, static_cast<std::int64_t>(piece) % num_groups,
+                [&](const DepthwiseChannels& channels, std::int64_t offset, std::int64_t n,
+                    std::int64_t images, std::int64_t band) {
+                    of_path.accumulate(
+                        pass, channels, images, band,
+                        input + n * pass.input_rows * pass.input_columns * pass.channels,
+                        output_gradient + n * pass.output_rows * pass.output_columns * pass.channels,
+                        totals.data() + part * part_sums + offset * pass.num_taps, pieces.workspace());
+                });
     };
-    for_each_piece(static_cast<std::size_t>(parts * num_blocks), useful_threads(shape, threads), work);
+    for_each_piece(static_cast<std::size_t>(parts * num_groups), useful_threads(shape, threads), work);
 
-    for (const ChannelBlock& block : blocks)
-        for (std::int64_t t = 0; t < pass.num_taps; ++t)
-            for (std::int64_t lane = 0; lane < block.count; ++lane) {
-                double sum = 0;
-                for (std::int64_t part = 0; part < parts; ++part)
-                    sum += totals[static_cast<std::size_t>(part * part_sums + block.offset * pass.num_taps +
-                                                           t * block.kernel->lanes + lane)];
-                result[(block.first + lane) * pass.num_taps +
-                       plan.weight_taps()[static_cast<std::size_t>(t)]] = Of::narrowed(sum);
-            }
+    for (std::int64_t part = 1; part < parts; ++part)
+        for (std::int64_t s = 0; s < part_sums; ++s)
+            totals[static_cast<std::size_t>(s)] += totals[static_cast<std::size_t>(part * part_sums + s)];
+    const double* sums = totals.data();
+    for_each_vector(pieces.groups(), of_path,
+                    [&](std::int64_t first, std::int64_t count, std::int64_t lanes) {
+                        for (const std::int64_t tap : plan.weight_taps()) {
+                            for (std::int64_t lane = 0; lane < count; ++lane)
+                                result[(first + lane) * pass.num_taps + tap] = Of::narrowed(sums[lane]);
+                            sums += lanes;
+                        }
+                    });
 }
 
 }  // namespace

@@ -11,26 +11,37 @@
 
 namespace efficient_nas::ops {
 
-// Channels [first, first + count), by one kernel. offset: lanes of the blocks before it.
-struct ChannelBlock {
-    const DepthwiseKernel* kernel;
-    std::int64_t first, count, offset;
-};
-
-// Vectors of the greatest width as long as they are full, then the narrowest one that holds the rest.
-inline std::vector<ChannelBlock> channel_blocks(const DepthwiseKernels& kernels, std::int64_t channels) {
-    std::vector<ChannelBlock> blocks;
-    std::int64_t offset = 0;
+// All channels in groups of at most most_vectors vectors. These have the greatest width as long as they are
+// full; the rest is in the narrowest one that holds it.
+inline std::vector<DepthwiseChannels> channel_groups(const DepthwiseKernels& kernels, std::int64_t channels,
+                                                     std::int64_t most_vectors) {
+    std::vector<DepthwiseChannels> groups;
     for (std::int64_t first = 0; first < channels;) {
-        const std::int64_t rest = channels - first;
-        const DepthwiseKernel* kernel = kernels.widths;
-        for (std::size_t i = 1; i < kernels.count && kernels.widths[i].lanes >= rest; ++i)
-            kernel = kernels.widths + i;
-        blocks.push_back({kernel, first, std::min(rest, kernel->lanes), offset});
-        first += kernel->lanes;
-        offset += kernel->lanes;
+        const std::int64_t left = channels - first;
+        DepthwiseChannels group{first, std::min(left / kernels.lanes, most_vectors), 0, 0, 0};
+        if (group.full < most_vectors) {
+            group.rest = left % kernels.lanes;
+            if (group.rest > 0) {
+                group.rest_lanes = kernels.least_lanes;
+                while (group.rest_lanes < group.rest) group.rest_lanes *= 2;
+            }
+        }
+        group.lanes = group.full * kernels.lanes + group.rest_lanes;
+        first += group.full * kernels.lanes + group.rest;
+        groups.push_back(group);
     }
-    return blocks;
+    return groups;
+}
+
+// Calls visit(first channel, channels, lanes) for each vector of all groups, in the order of their lanes.
+template <typename Visit>
+void for_each_vector(const std::vector<DepthwiseChannels>& groups, const DepthwiseKernels& kernels,
+                     const Visit& visit) {
+    for (const DepthwiseChannels& group : groups) {
+        for (std::int64_t v = 0; v < group.full; ++v)
+            visit(group.first + v * kernels.lanes, kernels.lanes, kernels.lanes);
+        if (group.rest > 0) visit(group.first + group.full * kernels.lanes, group.rest, group.rest_lanes);
+    }
 }
 
 // What is stored and what sums are kept in. bfloat16 is the upper half of a float32, rounded to nearest, ties
@@ -67,17 +78,18 @@ struct Bfloat16Bits {
     }
 };
 
-// Weights [C, kernel] as [block][tap][lane] for the given taps of the kernel; zero in lanes beyond the
+// Weights [C, kernel] as [vector][tap][lane] for the given taps of the kernel; zero in lanes beyond the
 // channels.
 template <typename Storage>
-void pack_weights(const std::vector<ChannelBlock>& blocks, const std::vector<std::int64_t>& taps,
-                  std::int64_t kernel, const typename Storage::Element* weight,
-                  typename Storage::Sum* packed) {
-    for (const ChannelBlock& block : blocks)
+void pack_weights(const std::vector<DepthwiseChannels>& groups, const DepthwiseKernels& kernels,
+                  const std::vector<std::int64_t>& taps, std::int64_t kernel,
+                  const typename Storage::Element* weight, typename Storage::Sum* packed) {
+    for_each_vector(groups, kernels, [&](std::int64_t first, std::int64_t count, std::int64_t lanes) {
         for (const std::int64_t tap : taps)
-            for (std::int64_t lane = 0; lane < block.kernel->lanes; ++lane)
-                *packed++ = lane < block.count ? Storage::widened(weight[(block.first + lane) * kernel + tap])
-                                               : typename Storage::Sum{0};
+            for (std::int64_t lane = 0; lane < lanes; ++lane)
+                *packed++ = lane < count ? Storage::widened(weight[(first + lane) * kernel + tap])
+                                         : typename Storage::Sum{0};
+    });
 }
 
 }  // namespace efficient_nas::ops

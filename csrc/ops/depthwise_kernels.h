@@ -20,50 +20,64 @@ struct DepthwisePhase {
     std::int64_t first_tap_row, tap_rows;
 };
 
+// Pixels [begin, end) of a residue of the tile are columns `column`, `column` + residues, ... of the input;
+// the others are zero.
+struct DepthwiseResidue {
+    std::int64_t begin, end, column;
+};
+
 // A correlation: each output pixel is a sum of taps over a zero-padded copy of the input, the tile.
 //
-// A tile holds one vector of channels a pixel, and only the row_span rows that one output row reads: a ring,
-// into which each row of the input is copied once, so that all taps read from the first-level cache. Its
-// columns are sorted by residue modulo `residues`, the column stride: neighbours in the output then read
-// neighbours.
+// A tile holds only the row_span rows that one output row reads: a ring, into which each row of the input is
+// copied once, so that all taps read from the nearest cache. A row is a plane of pixels for each vector of
+// channels. Its columns are sorted by residue modulo `residues`, the column stride: neighbours in the output
+// then read neighbours.
 struct DepthwisePass {
     std::int64_t channels;
     std::int64_t input_rows, input_columns, output_rows, output_columns;
-    std::int64_t top, left;  // rows and columns of zeros before the input; negative ones are cut
+    std::int64_t top;                      // rows of zeros before the input; negative ones are cut
     std::int64_t residues, residue_pitch;  // a row of the tile has residues * residue_pitch pixels
     std::int64_t row_step, row_span;       // row i of a phase reads padded rows i * row_step + [0, row_span)
     std::int64_t row_stride, column_stride;  // of the output pixels of a phase
     std::int64_t band_rows;                  // rows of a phase that one call computes
     const DepthwisePhase* phases;
     const DepthwiseTapRow* tap_rows;
+    const DepthwiseResidue* residue_columns;
     std::int64_t num_phases, num_tap_rows, num_taps;
     std::int64_t spacing;  // of the taps of a row, in pixels
 };
 
+// Channels from `first`: `full` vectors of the instruction set's width, then `rest` channels in a vector of
+// rest_lanes. Together they have `lanes` lanes.
+struct DepthwiseChannels {
+    std::int64_t first, full, rest, rest_lanes, lanes;
+};
+
+// Taps first_tap + k, k < taps, that read pixel column + j + k * spacing of a row of the tile.
+struct DepthwiseTapLine {
+    const void* row;
+    std::int64_t column, first_tap, taps;
+};
+
 // Memory of one thread, aligned to 64 bytes.
 struct DepthwiseWorkspace {
-    void* tile;          // row_span rows of vectors of sums
-    void* sums;          // num_taps vectors of sums, for `accumulate`
-    const void** lines;  // num_tap_rows
+    void* tile;               // row_span rows of `lanes` sums a pixel
+    void* sums;               // [num_taps][lanes], for `accumulate`
+    void* gradients;          // output_columns vectors, for `accumulate`
+    DepthwiseTapLine* lines;  // num_tap_rows
 };
 
-// Both work on channels [first, first + count) of one band of one image.
-struct DepthwiseKernel {
-    std::int64_t lanes;
-    // weights: [taps][lanes] in the precision of the sums, aligned to 64 bytes.
-    void (*correlate)(const DepthwisePass& pass, const void* image, const void* weights, void* output,
-                      std::int64_t first, std::int64_t count, std::int64_t band,
-                      const DepthwiseWorkspace& workspace);
-    // Adds to totals [taps][lanes] the products of the output gradient and the input.
-    void (*accumulate)(const DepthwisePass& pass, const void* image, const void* gradient, double* totals,
-                       std::int64_t first, std::int64_t count, std::int64_t band,
-                       const DepthwiseWorkspace& workspace);
-};
-
-// Widest first; the last one is used for what remains of the channels however few they are.
+// Both work on one band of `images` images that follow each other.
 struct DepthwiseKernels {
-    const DepthwiseKernel* widths;
-    std::size_t count;
+    std::int64_t lanes, least_lanes;  // of the widest and the narrowest vector
+    // weights: for each vector of channels [taps][lanes], in the precision of the sums, aligned to 64 bytes.
+    void (*correlate)(const DepthwisePass& pass, const DepthwiseChannels& channels, std::int64_t images,
+                      std::int64_t band, const void* input, const void* weights, void* output,
+                      const DepthwiseWorkspace& workspace);
+    // Adds to totals, laid out as weights, the products of the output gradient and the input.
+    void (*accumulate)(const DepthwisePass& pass, const DepthwiseChannels& channels, std::int64_t images,
+                       std::int64_t band, const void* input, const void* gradient, double* totals,
+                       const DepthwiseWorkspace& workspace);
 };
 
 struct DepthwisePath {

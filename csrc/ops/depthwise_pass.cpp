@@ -63,7 +63,7 @@ DepthwisePlan DepthwisePlan::forward(const DepthwiseShape& given) {
     pass.channels = shape.channels;
     pass.input_rows = shape.input[0], pass.input_columns = shape.input[1];
     pass.output_rows = rows, pass.output_columns = columns;
-    pass.top = shape.padding[0], pass.left = shape.padding[1];
+    pass.top = shape.padding[0];
     pass.residues = stride;
     pass.residue_pitch = columns + (kernel_columns - 1) * shape.dilation[1] / stride;
     pass.row_step = shape.stride[0];
@@ -72,8 +72,9 @@ DepthwisePlan DepthwisePlan::forward(const DepthwiseShape& given) {
     // Taps that read the same residue are every `step`-th one.
     const std::int64_t divisor = std::gcd(stride, shape.dilation[1]), step = stride / divisor;
     pass.spacing = shape.dilation[1] / divisor;
-    for (std::int64_t u = 0; u < kernel_rows; ++u)
-        for (std::int64_t v = 0; v < std::min(step, kernel_columns); ++v) {
+    // Rows of as many taps follow each other.
+    for (std::int64_t v = 0; v < std::min(step, kernel_columns); ++v)
+        for (std::int64_t u = 0; u < kernel_rows; ++u) {
             const std::int64_t column = v * shape.dilation[1];
             const auto first_tap = static_cast<std::int64_t>(plan.weight_taps_.size());
             for (std::int64_t tap = v; tap < kernel_columns; tap += step)
@@ -83,6 +84,7 @@ DepthwisePlan DepthwisePlan::forward(const DepthwiseShape& given) {
                                       static_cast<std::int64_t>(plan.weight_taps_.size()) - first_tap});
         }
     plan.phases_.push_back({0, 0, rows, columns, 0, static_cast<std::int64_t>(plan.tap_rows_.size())});
+    plan.set_residues(shape.padding[1]);
     plan.set_bands();
     return plan;
 }
@@ -96,7 +98,7 @@ DepthwisePlan DepthwisePlan::input_gradient(const DepthwiseShape& given) {
     pass.channels = shape.channels;
     pass.input_rows = rows, pass.input_columns = columns;
     pass.output_rows = shape.input[0], pass.output_columns = shape.input[1];
-    pass.top = vertical.before, pass.left = horizontal.before;
+    pass.top = vertical.before;
     pass.residues = 1;
     pass.residue_pitch = horizontal.longest + horizontal.span - 1;
     pass.row_step = 1;
@@ -108,7 +110,8 @@ DepthwisePlan DepthwisePlan::input_gradient(const DepthwiseShape& given) {
             const auto first_tap_row = static_cast<std::int64_t>(plan.tap_rows_.size());
             for (const auto& row : of_rows.taps) {
                 if (of_columns.taps.empty()) continue;
-                plan.tap_rows_.push_back({row.index + pass.top, of_columns.taps.front().index + pass.left,
+                plan.tap_rows_.push_back({row.index + pass.top,
+                                          of_columns.taps.front().index + horizontal.before,
                                           static_cast<std::int64_t>(plan.weight_taps_.size()),
                                           static_cast<std::int64_t>(of_columns.taps.size())});
                 for (const auto& column : of_columns.taps)
@@ -118,8 +121,20 @@ DepthwisePlan DepthwisePlan::input_gradient(const DepthwiseShape& given) {
                                     first_tap_row,
                                     static_cast<std::int64_t>(plan.tap_rows_.size()) - first_tap_row});
         }
+    plan.set_residues(horizontal.before);
     plan.set_bands();
     return plan;
+}
+
+void DepthwisePlan::set_residues(std::int64_t left) {
+    const std::int64_t step = pass_.residues;
+    for (std::int64_t residue = 0; residue < step; ++residue) {
+        // Pixel j is column j * step + shift of the input.
+        const std::int64_t shift = residue - left, columns = pass_.input_columns - shift;
+        const std::int64_t end = std::min(columns <= 0 ? 0 : (columns - 1) / step + 1, pass_.residue_pitch);
+        const std::int64_t begin = std::min(shift < 0 ? (step - 1 - shift) / step : 0, end);
+        residues_.push_back({begin, end, shift + begin * step});
+    }
 }
 
 void DepthwisePlan::set_bands() {
@@ -133,6 +148,7 @@ DepthwisePass DepthwisePlan::pass() const {
     DepthwisePass pass = pass_;
     pass.phases = phases_.data();
     pass.tap_rows = tap_rows_.data();
+    pass.residue_columns = residues_.data();
     pass.num_phases = static_cast<std::int64_t>(phases_.size());
     pass.num_tap_rows = static_cast<std::int64_t>(tap_rows_.size());
     pass.num_taps = static_cast<std::int64_t>(weight_taps_.size());
@@ -141,10 +157,6 @@ DepthwisePass DepthwisePlan::pass() const {
 
 std::int64_t DepthwisePlan::bands() const {
     return (phases_.front().rows + pass_.band_rows - 1) / pass_.band_rows;
-}
-
-std::size_t DepthwisePlan::tile_pixels() const {
-    return static_cast<std::size_t>(pass_.row_span * pass_.residues * pass_.residue_pitch);
 }
 
 }  // namespace efficient_nas::ops

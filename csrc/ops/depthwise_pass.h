@@ -22,16 +22,20 @@ class DepthwisePlan {
 
     DepthwisePass pass() const;
     std::int64_t bands() const;
-    std::size_t tile_pixels() const;
+    // Pixels of a row of the tile.
+    std::int64_t tile_columns() const { return pass_.residues * pass_.residue_pitch; }
     // By tap of the pass, the tap of the weight [kh, kw].
     const std::vector<std::int64_t>& weight_taps() const { return weight_taps_; }
 
   private:
+    // left: columns of zeros before the input; negative ones are cut.
+    void set_residues(std::int64_t left);
     void set_bands();
 
     DepthwisePass pass_{};
     std::vector<DepthwisePhase> phases_;
     std::vector<DepthwiseTapRow> tap_rows_;
+    std::vector<DepthwiseResidue> residues_;
     std::vector<std::int64_t> weight_taps_;
 };
 
