@@ -20,8 +20,10 @@ constexpr double kMultiplicationsPerThread = 100'000;
 // The weight gradient has about so many partial sums, whatever the number of threads that work on them.
 constexpr std::int64_t kPartialSums = 64;
 constexpr std::size_t kVectorBytes = 64;  // at most
-// Vectors of a tile that stay in the first-level cache, together with what is read and written meanwhile.
-constexpr std::int64_t kTileVectors = 384;
+// Vectors of a tile that stay in the second-level cache. With all channels of a row, memory is read in order.
+constexpr std::int64_t kTileVectors = 8192;
+// So many pieces for threads to share, if there are as many vectors of channels, bands and images.
+constexpr std::int64_t kPieces = 32;
 // Vectors of pixels that are worth a piece of their own.
 constexpr std::int64_t kPieceVectors = 1024;
 
@@ -71,8 +73,7 @@ class Pieces {
           batch_(shape.batch),
           bands_(plan.bands()),
           tile_pixels_(pass_.row_span * plan.tile_columns()),
-          groups_(channel_groups(kernels, shape.channels,
-                                 std::max<std::int64_t>(1, kTileVectors / tile_pixels_))) {
+          groups_(channel_groups(kernels, shape.channels, most_vectors(shape, kernels))) {
         for (const DepthwiseChannels& group : groups_) {
             offsets_.push_back(lanes_);
             lanes_ += group.lanes;
@@ -111,6 +112,13 @@ class Pieces {
     }
 
   private:
+    // Of a group.
+    std::int64_t most_vectors(const DepthwiseShape& shape, const DepthwiseKernels& kernels) const {
+        const std::int64_t all = shape.channels / kernels.lanes + 1;
+        const std::int64_t shared = all * batch_ * bands_ / kPieces;
+        return std::max<std::int64_t>(1, std::min(kTileVectors / tile_pixels_, shared));
+    }
+
     DepthwisePass pass_;
     std::int64_t batch_, bands_, tile_pixels_;
     std::vector<DepthwiseChannels> groups_;

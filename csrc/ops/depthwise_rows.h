@@ -9,6 +9,9 @@
 namespace efficient_nas::ops {
 namespace {
 
+// Memory that will be written is on its way to the cache that many output pixels before.
+constexpr std::int64_t kPixelsAhead = 32;
+
 // Calls work(taps, spacing), as constants, for rows of taps of common kernels, and says whether it did.
 template <typename Work>
 inline bool with_constants(std::int64_t taps, std::int64_t spacing, const Work& work) {
@@ -30,6 +33,8 @@ inline void correlate_pixels(const DepthwiseTapLine* lines, std::int64_t num_lin
                              Element* output, std::int64_t step, std::int64_t count) {
     using Sum = SumOf<Element>;
     using Values = Vector<Sum, Lanes>;
+    for_addresses<Pixels>(output + kPixelsAhead * step, step,
+                          [](int, const Element* pixel) { __builtin_prefetch(pixel, 1); });
     Values sums[Pixels] = {};
     for (const DepthwiseTapLine* line = lines; line != lines + num_lines; ++line) {
         const auto* pixels =
