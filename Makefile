@@ -10,7 +10,7 @@ demo: $(VENV)/.installed  ## search on real data for about 90 seconds, then trai
 	$(BIN)/efficient-nas search configs/quickstart.yaml
 
 test: $(VENV)/.installed  ## all tests; needs neither a GPU nor the network
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/.linters  ## style, types and compiler warnings; changes nothing
 	$(BIN)/ruff check .

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import settings
+
+# Workers of pytest-xdist share the cores; tests of threads ask for as many as they need. Before torch reads it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -57,6 +60,8 @@ def cifar10_images(data_dir: Path) -> tuple[Any, Any]:
 
     Sheets of 10 x 10 images, lossless WebP (SOURCE.md beside them).
     """
+    import numpy as np
+
     image = pytest.importorskip("PIL.Image")
     if not (data_dir / "cifar10" / "train").is_dir():
         pytest.skip(f"no cifar10 in {data_dir}")
