@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# Workers of pytest-xdist share the cores; tests of threads ask for as many as they need. Before torch reads it.
+# Workers of pytest-xdist share the cores; tests of threads ask for as many as they need. Torch reads it once.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
