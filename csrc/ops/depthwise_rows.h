@@ -177,6 +177,8 @@ inline void accumulate_row(const DepthwiseTapLine* lines, std::int64_t num_lines
                            std::int64_t count, std::int64_t columns, SumOf<Element>* copy,
                            SumOf<Element>* sums) {
     using Sum = SumOf<Element>;
+    // The next row is on its way from memory while this one is computed with.
+    for (std::int64_t j = 0; j < columns; ++j) __builtin_prefetch(gradient + (columns + j) * pitch);
     const Sum* pixels = copy;
     if constexpr (!kIsBfloat16<Element>)
         if (count == Lanes) pixels = gradient;
