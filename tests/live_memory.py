@@ -1,8 +1,9 @@
-"""The peak of live activations of a real run, seen by a dispatch mode: what native costs must predict."""
+"""Memory of real runs: the peak of live activations, which native costs must predict; what autograd keeps."""
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -65,3 +66,20 @@ def counted_macs(module: torch.nn.Module, input_shape: tuple[int, int, int]) -> 
     for handle in handles:
         handle.remove()
     return total
+
+
+def kept_bytes(run: Callable[[], Any], parameters: Iterable[torch.Tensor]) -> int:
+    """Bytes of all memory that autograd keeps between forward and backward, but for the parameters'."""
+    known = {tensor.untyped_storage().data_ptr() for tensor in parameters}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        address = tensor.untyped_storage().data_ptr()
+        if address not in known:
+            kept[address] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = run()
+    assert result is not None
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

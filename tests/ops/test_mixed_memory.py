@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from mixed_calls import arguments
-from torch import Tensor
 
 from efficient_nas import ops
 from efficient_nas.ops import reference, sets
-
-
-def kept_bytes(run: Callable[[], Any], parameters: list[Tensor]) -> int:
-    """Bytes of all memory that autograd keeps between forward and backward, but for the parameters'."""
-    known = {tensor.untyped_storage().data_ptr() for tensor in parameters}
-    kept: dict[int, Tensor] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        address = tensor.untyped_storage().data_ptr()
-        if address not in known:
-            kept[address] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = run()
-    assert result is not None
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+from live_memory import kept_bytes
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
