@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,11 +37,12 @@ def peak_bytes(module: str, name: str) -> int:
 
 def print_peak(step: Callable[[], object]) -> None:
     """Prints by how much a first step raises the peak of this process's resident memory, in bytes."""
-    before = _resident_bytes()
+    before = _status("VmRSS")
     step()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+    print(_status("VmHWM") - before)
 
 
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def _status(field: str) -> int:
+    """Bytes that the kernel reports. (getrusage's peak of a process can be that of its parent.)"""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))

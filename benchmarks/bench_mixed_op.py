@@ -68,11 +68,14 @@ def threads(count: int) -> Iterator[None]:
 
 
 def floors(rounds: int) -> tuple[float, float]:
-    """FLOP/s of a large matrix product, bytes/s of a large copy (read and written), with torch's threads."""
+    """FLOP/s of a large matrix product, of one thread times threads; bytes/s of a large copy, both ways."""
+    count = torch.get_num_threads()
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    with threads(1):
+        product = measure({"product": lambda: a @ b}, 1, rounds)["product"].median
     source, target = torch.randn(2**24), torch.empty(2**24)
-    timings = measure({"product": lambda: a @ b, "copy": lambda: target.copy_(source)}, 1, rounds)
-    return 2 * 1024**3 / timings["product"].median, 2 * 4 * 2**24 / timings["copy"].median
+    copy = measure({"copy": lambda: target.copy_(source)}, 1, rounds)["copy"].median
+    return count * 2 * 1024**3 / product, 2 * 4 * 2**24 / copy
 
 
 # ---- one operation
