@@ -1,4 +1,4 @@
-"""Built-in datasets by name: handwritten digits, CIFAR-10's binary files, a folder of images."""
+"""Built-in datasets by name: handwritten digits, CIFAR-10's binary files, folders of images or of sheets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from efficient_nas.errors import nearest
 from efficient_nas.evaluators.augmentation import Augmentation
 from efficient_nas.evaluators.image_folder import read_image_folder
+from efficient_nas.evaluators.image_sheets import read_image_sheets
 from efficient_nas.evaluators.splits import Split, TensorSplit
 from efficient_nas.evaluators.tasks import Task, check_labels, make_task
 
@@ -19,7 +20,7 @@ CIFAR10_RECORD = 1 + 3 * 32 * 32
 CIFAR10_FOLDER = "cifar-10-batches-bin"
 CIFAR10_FULL_BATCH = 10_000
 
-_DATASETS = ("digits", "cifar10", "image_folder")
+_DATASETS = ("digits", "cifar10", "image_folder", "image_sheets")
 
 
 def datasets() -> tuple[str, ...]:
@@ -42,10 +43,11 @@ def load_task(
 
     dataset: `digits` (scikit-learn's 1,797 images of 8 x 8; no path), `cifar10` (path: the folder of
         data_batch_N.bin and test_batch.bin, or its parent), `image_folder` (path: `train/<class>/*.png` with
-        `validation/` and `test/` beside it if they exist, or `<class>/*.png`).
+        `validation/` and `test/` beside it if they exist, or `<class>/*.png`), `image_sheets` (path:
+        `train/<class>_<number>.png` and perhaps `test/`, each file a grid of images of `image_size`).
     seed: of the division into train, validation and test; stratified. validation_fraction is a share of the
         images that are not test. test_fraction: 0.2 unless given, only where the dataset has no test split.
-    image_size: every image of `image_folder` is resized to this square.
+    image_size: every image of `image_folder` is resized to this square; of `image_sheets` it is one.
     crop_padding, horizontal_flip: augmentation of training batches; None is the dataset's usual one
         (CIFAR-10: 4 and True; others: none).
     ValueError or FileNotFoundError for wrong arguments, missing or damaged files.
@@ -56,8 +58,8 @@ def load_task(
     if (path is None) != (dataset == "digits"):
         need = "takes no path" if dataset == "digits" else "needs a path"
         raise ValueError(f"dataset {dataset} {need}, got path={path!r}")
-    if image_size is not None and dataset != "image_folder":
-        raise ValueError(f"image_size is for image_folder only, not for {dataset}")
+    if image_size is not None and not dataset.startswith("image_"):
+        raise ValueError(f"image_size is for image_folder and image_sheets only, not for {dataset}")
     validation: Split | None = None
     test: Split | None = None
     train: Split
@@ -67,6 +69,10 @@ def load_task(
     elif dataset == "cifar10":
         train, test = _cifar10(Path(str(path)))
         classes, usual = list(CIFAR10_CLASSES), Augmentation(4, True)
+    elif dataset == "image_sheets":
+        if image_size is None:
+            raise ValueError("dataset image_sheets needs image_size: the side of one image in pixels")
+        train, test, classes = read_image_sheets(Path(str(path)), image_size)
     else:
         train, validation, test, classes = read_image_folder(Path(str(path)), image_size)
     return make_task(

@@ -69,12 +69,12 @@ def _open(path: Path) -> Image:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise ValueError(
-            "dataset image_folder needs pillow; install it with: pip install 'efficient-nas[images]'"
+            "reading images needs pillow; install it with: pip install 'efficient-nas[images]'"
         ) from error
     try:
         return Image.open(path)
     except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"dataset image_folder: {path} is no readable image: {error}") from error
+        raise ValueError(f"{path} is no readable image: {error}") from error
 
 
 def _is_greyscale(path: Path) -> bool:
@@ -85,7 +85,7 @@ def _is_greyscale(path: Path) -> bool:
 def _read(files: list[tuple[Path, int]], channels: int, image_size: int | None) -> Split:
     pixels: Any = None
     for i, (path, _) in enumerate(files):
-        image = _decode(path, channels, image_size)
+        image = decode(path, channels, image_size)
         if pixels is None:
             check_memory(len(files), image)
             pixels = torch.empty((len(files), *image.shape), dtype=torch.uint8)
@@ -98,12 +98,13 @@ def _read(files: list[tuple[Path, int]], channels: int, image_size: int | None) 
     return TensorSplit(pixels, torch.tensor([label for _, label in files]))
 
 
-def _decode(path: Path, channels: int, image_size: int | None) -> Tensor:
+def decode(path: Path, channels: int, image_size: int | None) -> Tensor:
+    """A file as uint8 [channels, H, W], made a square of image_size unless that is None."""
     with _open(path) as image:
         try:
             converted = image.convert("L" if channels == 1 else "RGB")
         except OSError as error:  # truncated data shows only when it is decoded
-            raise ValueError(f"dataset image_folder: {path} is damaged: {error}") from error
+            raise ValueError(f"{path} is damaged: {error}") from error
     if image_size is not None and converted.size != (image_size, image_size):
         from PIL.Image import Resampling
 
