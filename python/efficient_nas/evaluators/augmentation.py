@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from efficient_nas.evaluators.checks import flag, integer
+from efficient_nas.checks import flag, integer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from efficient_nas.evaluators.checks import integer
+from efficient_nas.checks import integer
 from efficient_nas.evaluators.splits import Split, TensorSplit, image_tensor
 from efficient_nas.evaluators.tasks import check_memory
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from efficient_nas.checks import number
 from efficient_nas.evaluators.augmentation import Augmentation
-from efficient_nas.evaluators.checks import number
 from efficient_nas.evaluators.splits import DatasetSplit, Split, TensorSplit, image_tensor, stratified
 
 MEMORY_LIMIT_BYTES = 8 << 30

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from efficient_nas.checks import integer, number
 from efficient_nas.devices.device import resolve
 from efficient_nas.errors import TrialFailed
-from efficient_nas.evaluators.checks import integer, number
 from efficient_nas.evaluators.isolation import isolated
 from efficient_nas.evaluators.schedules import ImageSizes
 from efficient_nas.evaluators.splits import Split, stratified

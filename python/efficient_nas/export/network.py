@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from efficient_nas.errors import RunFolderError
-from efficient_nas.export.files import replacing
+from efficient_nas.files import replacing
 from efficient_nas.graph import Architecture
 
 ARCHITECTURE, WEIGHTS, METRICS = "architecture.json", "weights.safetensors", "metrics.json"

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from efficient_nas.errors import ExportError
-from efficient_nas.export.files import replacing
 from efficient_nas.export.noise import quiet
 from efficient_nas.export.parity import check_input_shape, compare, frozen_copy, trace_input
+from efficient_nas.files import replacing
 from efficient_nas.types import Parity
 
 

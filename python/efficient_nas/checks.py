@@ -1,4 +1,4 @@
-"""Checks of options that several evaluators share."""
+"""Checks of options that several rooms share."""
 
 from __future__ import annotations
 
