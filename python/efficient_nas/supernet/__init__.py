@@ -2,6 +2,11 @@
 
 from efficient_nas.supernet.fuse import fuse as fuse
 from efficient_nas.supernet.fuse import unfuse as unfuse
+from efficient_nas.supernet.policy import Policy as Policy
 from efficient_nas.supernet.report import Fused as Fused
 from efficient_nas.supernet.report import FuseReport as FuseReport
 from efficient_nas.supernet.report import NotFused as NotFused
+from efficient_nas.supernet.sampling import FairNAS as FairNAS
+from efficient_nas.supernet.sampling import Sampler as Sampler
+from efficient_nas.supernet.sampling import Sandwich as Sandwich
+from efficient_nas.supernet.sampling import Uniform as Uniform
