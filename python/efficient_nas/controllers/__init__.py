@@ -2,6 +2,7 @@
 
 from efficient_nas.controllers.base import Controller as Controller
 from efficient_nas.controllers.hybrid import Hybrid as Hybrid
+from efficient_nas.controllers.listed import Listed as Listed
 from efficient_nas.controllers.local_search import LocalSearch as LocalSearch
 from efficient_nas.controllers.nsga2 import NSGA2 as NSGA2
 from efficient_nas.controllers.random import Random as Random
