@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from efficient_nas.evaluators.checks import integer
+from efficient_nas.checks import integer
 from efficient_nas.evaluators.image_folder import SUFFIXES, decode
 from efficient_nas.evaluators.splits import Split, TensorSplit
 from efficient_nas.evaluators.tasks import check_memory
