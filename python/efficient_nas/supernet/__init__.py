@@ -1,7 +1,11 @@
 """Supernets: other projects' mixed operations run fused, in place (docs/design/fuse.md)."""
 
+from efficient_nas.supernet.data import Images as Images
+from efficient_nas.supernet.data import SearchData as SearchData
 from efficient_nas.supernet.fuse import fuse as fuse
 from efficient_nas.supernet.fuse import unfuse as unfuse
+from efficient_nas.supernet.options import EpochRecord as EpochRecord
+from efficient_nas.supernet.options import TrainingOptions as TrainingOptions
 from efficient_nas.supernet.policy import Policy as Policy
 from efficient_nas.supernet.report import Fused as Fused
 from efficient_nas.supernet.report import FuseReport as FuseReport
