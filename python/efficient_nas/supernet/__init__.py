@@ -2,14 +2,14 @@
 
 from efficient_nas.supernet.data import Images as Images
 from efficient_nas.supernet.data import SearchData as SearchData
-from efficient_nas.supernet.fuse import fuse as fuse
-from efficient_nas.supernet.fuse import unfuse as unfuse
+from efficient_nas.supernet.fusion import Fused as Fused
+from efficient_nas.supernet.fusion import FuseReport as FuseReport
+from efficient_nas.supernet.fusion import NotFused as NotFused
+from efficient_nas.supernet.fusion import fuse as fuse
+from efficient_nas.supernet.fusion import unfuse as unfuse
 from efficient_nas.supernet.options import EpochRecord as EpochRecord
 from efficient_nas.supernet.options import TrainingOptions as TrainingOptions
 from efficient_nas.supernet.policy import Policy as Policy
-from efficient_nas.supernet.report import Fused as Fused
-from efficient_nas.supernet.report import FuseReport as FuseReport
-from efficient_nas.supernet.report import NotFused as NotFused
 from efficient_nas.supernet.sampling import FairNAS as FairNAS
 from efficient_nas.supernet.sampling import Sampler as Sampler
 from efficient_nas.supernet.sampling import Sandwich as Sandwich

@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from efficient_nas.supernet.edge import Edge, has_hooks, holders_of, refuse_changed
-from efficient_nas.supernet.find_cells import cell_plan, try_out_cell
-from efficient_nas.supernet.find_mixed_ops import candidate_list, mixed_op_plan
-from efficient_nas.supernet.find_search_cells import search_cell_plan
-from efficient_nas.supernet.mixed_op import MixedOpPlan, attributes_of
-from efficient_nas.supernet.nasbench201 import SearchCellPlan, fusible_methods, search_cell_edges
-from efficient_nas.supernet.recognition import Refusal
-from efficient_nas.supernet.report import Fused, FuseReport, NotFused
-from efficient_nas.supernet.signature import signature
-from efficient_nas.supernet.swap import FusedModule, restore, swap
+from efficient_nas.supernet.fusion.edge import Edge, has_hooks, holders_of, refuse_changed
+from efficient_nas.supernet.fusion.find_cells import cell_plan, try_out_cell
+from efficient_nas.supernet.fusion.find_mixed_ops import candidate_list, mixed_op_plan
+from efficient_nas.supernet.fusion.find_search_cells import search_cell_plan
+from efficient_nas.supernet.fusion.mixed_op import MixedOpPlan, attributes_of
+from efficient_nas.supernet.fusion.nasbench201 import SearchCellPlan, fusible_methods, search_cell_edges
+from efficient_nas.supernet.fusion.recognition import Refusal
+from efficient_nas.supernet.fusion.report import Fused, FuseReport, NotFused
+from efficient_nas.supernet.fusion.signature import signature
+from efficient_nas.supernet.fusion.swap import FusedModule, restore, swap
 from efficient_nas.threads import fixed_threads
 
 Result = TypeVar("Result")

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from efficient_nas.supernet.cell import CellPlan, parts_of
-from efficient_nas.supernet.cell_record import Record, Structure, record_forward
-from efficient_nas.supernet.edge import Edge, refuse_changed, settings_of
-from efficient_nas.supernet.find_mixed_ops import argument_count
-from efficient_nas.supernet.mixed_op import MixedOpPlan
-from efficient_nas.supernet.recognition import Recognised, Refusal, recognise
-from efficient_nas.supernet.stand_ins import Mismatch
-from efficient_nas.supernet.swap import PLAN, FusedModule
-from efficient_nas.supernet.trial import equal_in_a_trial, random_copy
+from efficient_nas.supernet.fusion.cell import CellPlan, parts_of
+from efficient_nas.supernet.fusion.cell_record import Record, Structure, record_forward
+from efficient_nas.supernet.fusion.edge import Edge, refuse_changed, settings_of
+from efficient_nas.supernet.fusion.find_mixed_ops import argument_count
+from efficient_nas.supernet.fusion.mixed_op import MixedOpPlan
+from efficient_nas.supernet.fusion.recognition import Recognised, Refusal, recognise
+from efficient_nas.supernet.fusion.stand_ins import Mismatch
+from efficient_nas.supernet.fusion.swap import PLAN, FusedModule
+from efficient_nas.supernet.fusion.trial import equal_in_a_trial, random_copy
 
 
 def cell_plan(
@@ -150,7 +150,7 @@ def _try_out_sizes(
 
     def joined_forward(cell: nn.Module, args: tuple[Any, ...]) -> Any:
         plan = cell_plan(cell, operations)
-        y = plan and plan.fused(cell, type(cell), args, {})
+        y = plan and plan.fused("forward", cell, type(cell), args, {})
         if y is None:
             raise Refusal("its mixed ops cannot run in one call")
         return y

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from efficient_nas.supernet.edge import Edge
-from efficient_nas.supernet.nasbench201 import SearchCellPlan, fusible_methods, search_cell_edges
-from efficient_nas.supernet.recognition import Refusal, recognise
-from efficient_nas.supernet.trial import equal_in_a_trial, random_copy
+from efficient_nas.supernet.fusion.edge import Edge
+from efficient_nas.supernet.fusion.nasbench201 import SearchCellPlan, fusible_methods, search_cell_edges
+from efficient_nas.supernet.fusion.recognition import Refusal, recognise
+from efficient_nas.supernet.fusion.trial import equal_in_a_trial, random_copy
 
 
 def search_cell_plan(module: nn.Module, lists: dict[str, list[nn.Module]]) -> SearchCellPlan:
@@ -56,7 +56,7 @@ def _fused(method: str, plan: SearchCellPlan) -> Any:
             Edge(candidates, edge.spec, edge.stride)
             for candidates, edge in zip(lists.values(), plan.edges, strict=True)
         ]
-        y = SearchCellPlan(plan.keys, edges).fused(method, module, args)
+        y = SearchCellPlan(plan.keys, edges).fused(method, module, type(module), args, {})
         if y is None:
             raise Refusal("it cannot run fused")
         return y

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from efficient_nas import ops
 from efficient_nas.ops import CellEdge, CellSpec
-from efficient_nas.supernet.edge import (
+from efficient_nas.supernet.fusion.edge import (
     Edge,
     Settings,
     are_unchanged,
@@ -71,21 +71,16 @@ class SearchCellPlan:
             for node in range(1, 1 + self.cell.nodes)
         ]
 
-    def run(
+    def fused(
         self,
         method: str,
         module: nn.Module,
         original: type[nn.Module],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> Any:
-        """What a method returns; by the module's own method where the fused operation cannot run."""
-        y = self.fused(method, module, args) if not kwargs else None
-        return getattr(original, method)(module, *args, **kwargs) if y is None else y
-
-    def fused(self, method: str, module: nn.Module, args: tuple[Any, ...]) -> Tensor | None:
+    ) -> Tensor | None:
         """The last node, running statistics updated; None, and nothing done, if it cannot run fused."""
-        if len(args) != (3 if method == "forward_gdas" else 2):
+        if kwargs or len(args) != (3 if method == "forward_gdas" else 2):
             return None
         if not all(isinstance(value, Tensor) for value in args):
             return None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from efficient_nas import supernet
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 
 def architecture(network: nn.Module) -> list[Tensor]:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from efficient_nas import ops
 from efficient_nas.ops import CellEdge, CellSpec
-from efficient_nas.supernet.cell_record import Structure, record_forward
-from efficient_nas.supernet.edge import (
+from efficient_nas.supernet.fusion.cell_record import Structure, record_forward
+from efficient_nas.supernet.fusion.edge import (
     Edge,
     Settings,
     are_unchanged,
@@ -22,8 +22,8 @@ from efficient_nas.supernet.edge import (
     takes_inputs,
     takes_weights,
 )
-from efficient_nas.supernet.stand_ins import Mismatch
-from efficient_nas.supernet.swap import PLAN, FusedModule
+from efficient_nas.supernet.fusion.stand_ins import Mismatch
+from efficient_nas.supernet.fusion.swap import PLAN, FusedModule
 
 
 @dataclass(eq=False, slots=True)
@@ -45,20 +45,13 @@ class CellPlan:
         """Those of the mixed ops."""
         return {i: vars(mixed_op)[PLAN].edge for i, mixed_op in self.mixed_ops.items()}
 
-    def run(
+    def fused(
         self,
         method: str,
         module: nn.Module,
         original: type[nn.Module],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> Any:
-        """The result of forward; by the module's own forward where the joined call cannot run."""
-        y = self.fused(module, original, args, kwargs)
-        return original.forward(module, *args, **kwargs) if y is None else y
-
-    def fused(
-        self, module: nn.Module, original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Tensor | None:
         """The result of forward; None, and nothing done, if it cannot run joined."""
         if torch.compiler.is_compiling() or tuple(parts_of(module)) != self.parts:

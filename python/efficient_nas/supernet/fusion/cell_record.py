@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from efficient_nas.supernet.mixed_op import MixedOpPlan
-from efficient_nas.supernet.stand_ins import Mismatch, StandIn, is_vector, unit_vector, with_stand_ins
-from efficient_nas.supernet.swap import PLAN, FusedModule
+from efficient_nas.supernet.fusion.mixed_op import MixedOpPlan
+from efficient_nas.supernet.fusion.stand_ins import Mismatch, StandIn, is_vector, unit_vector, with_stand_ins
+from efficient_nas.supernet.fusion.swap import PLAN, FusedModule
 
 
 class Structure(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from efficient_nas import ops
-from efficient_nas.supernet.edge import (
+from efficient_nas.supernet.fusion.edge import (
     Edge,
     are_unchanged,
     count_batches,
@@ -16,7 +16,7 @@ from efficient_nas.supernet.edge import (
     takes_inputs,
     takes_weights,
 )
-from efficient_nas.supernet.stand_ins import Mismatch, weights_of
+from efficient_nas.supernet.fusion.stand_ins import Mismatch, weights_of
 
 
 @dataclass(eq=False, slots=True)
@@ -38,20 +38,13 @@ class MixedOpPlan:
         """The one that there is."""
         return [self.edge]
 
-    def run(
+    def fused(
         self,
         method: str,
         module: nn.Module,
         original: type[nn.Module],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> Any:
-        """The result of forward; by the module's own forward where the fused operation cannot run."""
-        y = self.fused(module, original, args, kwargs)
-        return original.forward(module, *args, **kwargs) if y is None else y
-
-    def fused(
-        self, module: nn.Module, original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Tensor | None:
         """The weighted sum, running statistics updated; None, and nothing done, if it cannot run fused."""
         edge = self.edge

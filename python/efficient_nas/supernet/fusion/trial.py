@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from efficient_nas.supernet.recognition import Refusal
+from efficient_nas.supernet.fusion.recognition import Refusal
 
 # Runs a copy of the module with arguments: by its own forward, or fused.
 Run = Callable[[nn.Module, tuple[Any, ...]], Any]

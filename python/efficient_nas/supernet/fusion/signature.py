@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from efficient_nas.supernet.swap import PLAN, original_class
+from efficient_nas.supernet.fusion.swap import PLAN, original_class
 
 _OWN = {*vars(nn.Module()), PLAN} - {"training"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 PLAN = "_efficient_nas_plan"
 
@@ -13,10 +13,10 @@ PLAN = "_efficient_nas_plan"
 class Plan(Protocol):
     """How a module runs fused. Kept in the module's attributes, so that copies have plans of their own."""
 
-    def run(
+    def fused(
         self, method: str, module: nn.Module, original: type[nn.Module], args: tuple[Any, ...], kwargs: Any
-    ) -> Any:
-        """What a method of the module returns."""
+    ) -> Tensor | None:
+        """What a method of the module returns; None, and nothing done, if it cannot run fused."""
         ...
 
 
@@ -32,7 +32,10 @@ class FusedModule(nn.Module):
 
 
 def swap(module: nn.Module, plan: Plan, methods: tuple[str, ...] = ("forward",)) -> None:
-    """Lets `plan` run these methods of the module. Only its class changes, to a subclass of its own."""
+    """Lets `plan` run these methods of the module, or the module's own where it cannot.
+
+    Only the class of the module changes, to a subclass of its own.
+    """
     vars(module)[PLAN] = plan
     module.__class__ = _fused_class(type(module), methods)
 
@@ -67,7 +70,9 @@ def _fused_class(original: type[nn.Module], methods: tuple[str, ...]) -> type[Fu
 def _fused_method(original: type[nn.Module], name: str) -> Any:
     @functools.wraps(getattr(original, name))
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return vars(self)[PLAN].run(name, self, original, args, kwargs)
+        plan: Plan = vars(self)[PLAN]
+        y = plan.fused(name, self, original, args, kwargs)
+        return getattr(original, name)(self, *args, **kwargs) if y is None else y
 
     return method
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from efficient_nas.ops import MixedOpSpec
-from efficient_nas.supernet.recognition import Refusal
+from efficient_nas.supernet.fusion.recognition import Refusal
 
 # What the fused operation computes in; the sums of bfloat16 are float32.
 DTYPES = (torch.float32, torch.bfloat16, torch.float64)

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from efficient_nas.supernet.edge import Edge
-from efficient_nas.supernet.mixed_op import MixedOpPlan, attributes_of, with_divisor
-from efficient_nas.supernet.recognition import Refusal, is_candidate, recognise
-from efficient_nas.supernet.trial import equal_in_a_trial, random_copy
+from efficient_nas.supernet.fusion.edge import Edge
+from efficient_nas.supernet.fusion.mixed_op import MixedOpPlan, attributes_of, with_divisor
+from efficient_nas.supernet.fusion.recognition import Refusal, is_candidate, recognise
+from efficient_nas.supernet.fusion.trial import equal_in_a_trial, random_copy
 
 _LARGEST_DIVISOR = 64  # of partial channels; published ones are 4 to 8
 
@@ -108,7 +108,7 @@ def _try_out(twin: nn.Module, paths: list[str], plan: MixedOpPlan, channels: int
             plan.own_weights,
             attributes_of(module),
         )
-        y = own.fused(module, type(module), args, {})
+        y = own.fused("forward", module, type(module), args, {})
         if y is None:
             raise Refusal("its forward is not a weighted sum of its candidates")
         return y
