@@ -98,6 +98,20 @@ def test_impossible_restrictions_say_why(space: Space, options: dict[str, Any], 
         space.restrict(max_depth="3")  # type: ignore[arg-type]
 
 
+def test_keep_leaves_the_named_choices_these_options() -> None:
+    space = stages()
+    large = space.keep({"stage0/depth": [4, 3], "stage1/depth": [4]})
+    assert large.base is space
+    assert large.size == (6**3 + 6**4) * 6**4 * (space.size // (6**2 + 6**3 + 6**4) ** 2)
+    assert large.keep({"stage0/depth": [2, 3]}).allowed[space.index("stage0/depth")] == (1,)
+    with pytest.raises(ValueError, match=r"\[2\] leaves no option of choice stage1/depth; it has 4"):
+        large.keep({"stage1/depth": [2]})
+    with pytest.raises(ValueError, match="unknown option 5; options: 2, 3, 4"):
+        space.keep({"stage0/depth": [5]})
+    with pytest.raises(ValueError, match=r"unknown choice 'stage0/dept' \(did you mean stage0/depth\?\)"):
+        space.keep({"stage0/dept": [4]})
+
+
 def test_strided_rows_are_read_in_their_order() -> None:
     space = paired_cell()
     rows = space.sample(20, 0)

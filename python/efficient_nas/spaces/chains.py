@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -70,11 +70,19 @@ class ChainSpace(BuiltInSpace):
     @abstractmethod
     def _options(self, macro: dict[str, Any]) -> ChainOptions: ...
 
+    def chain(self, input_shape: Shape, macro: Mapping[str, Any]) -> ChainOptions:
+        """Stem, layers and tail that all networks of the space share, for options of `build`.
+
+        ValueError where images [C, H, W] are too small for its strides.
+        """
+        options = self._options(dict(macro))
+        _check_size(self.name, options, input_shape)
+        return options
+
     def _network(
         self, genotype: Genotype, input_shape: Shape, num_classes: int, macro: dict[str, Any]
     ) -> Architecture:
-        options = self._options(macro)
-        _check_size(self.name, options, input_shape)
+        options = self.chain(input_shape, macro)
         nodes = [layer.node(genotype) for layer in layers_of(options)]
         network = NetworkBuilder(input_shape)
         features = [options.stem(input_shape[0]), *(node for node in nodes if node is not None)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from efficient_nas.errors import nearest
@@ -47,6 +47,21 @@ def restricted_options(
         names = [operations] if isinstance(operations, str) else list(operations)
         _check_operations(space, names)
         keep("operation", lambda option: option in names, f"operations={names}")
+    return tuple(allowed)
+
+
+def kept_options(space: Space, options: Mapping[str, Collection[Option]]) -> tuple[tuple[int, ...], ...]:
+    """For each choice the option indices that stay allowed where choices keep only these option values."""
+    allowed = list(space.allowed)
+    for name, values in options.items():
+        column = space.index(name)
+        choice = space.choices[column]
+        wanted = {choice.index(value) for value in values}
+        rest = tuple(option for option in allowed[column] if option in wanted)
+        if not rest:
+            held = ", ".join(str(choice.options[o]) for o in allowed[column])
+            raise ValueError(f"keep: {list(values)} leaves no option of choice {name}; it has {held}")
+        allowed[column] = rest
     return tuple(allowed)
 
 

@@ -15,7 +15,7 @@ from efficient_nas.graph import Architecture
 from efficient_nas.spaces.choice import Choice, Option
 from efficient_nas.spaces.counting import count_genotypes
 from efficient_nas.spaces.covering import covering_genotypes
-from efficient_nas.spaces.restriction import restricted_options
+from efficient_nas.spaces.restriction import kept_options, restricted_options
 from efficient_nas.types import Genotype
 
 Genotypes = npt.NDArray[np.uint8]
@@ -294,7 +294,16 @@ class Space:
         max_depth, max_width: choices of the role depth or width keep the options up to it.
         operations: choices of the role operation keep these options. Restricting again intersects.
         """
-        allowed = restricted_options(self, max_depth, max_width, operations)
+        return self._restricted(restricted_options(self, max_depth, max_width, operations))
+
+    def keep(self, options: Mapping[str, Collection[Option]]) -> Space:
+        """The part of the space where the named choices keep these option values only, as after `restrict`.
+
+        ValueError for an unknown choice or option, and where a choice would be left without one.
+        """
+        return self._restricted(kept_options(self, options))
+
+    def _restricted(self, allowed: tuple[tuple[int, ...], ...]) -> Space:
         space = copy.copy(self)
         space._base = self.base
         space._set_allowed(allowed)
