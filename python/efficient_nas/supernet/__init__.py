@@ -1,5 +1,6 @@
 """Supernets: other projects' mixed operations run fused, in place (docs/design/fuse.md)."""
 
+from efficient_nas.supernet import diagnosis as diagnosis
 from efficient_nas.supernet.data import Images as Images
 from efficient_nas.supernet.data import SearchData as SearchData
 from efficient_nas.supernet.fusion import Fused as Fused
