@@ -144,3 +144,17 @@ def test_augmentation_shifts_and_mirrors_whole_images() -> None:
     again = Augmentation(crop_padding=1, horizontal_flip=True)(images, torch.Generator().manual_seed(0))
     assert torch.equal(out, again)
     assert torch.equal(Augmentation()(images, torch.Generator()), images)
+
+
+def test_cutout_blanks_one_square_of_each_image() -> None:
+    images = torch.ones(300, 2, 6, 8)
+    out = Augmentation(cutout=3)(images, torch.Generator().manual_seed(0))
+    assert torch.equal(out[:, 0], out[:, 1]) and torch.equal(images, torch.ones_like(images))
+    blank = out[:, 0] == 0
+    heights, widths = blank.any(2).sum(1), blank.any(1).sum(1)
+    assert torch.equal(blank.sum((1, 2)), heights * widths)  # a rectangle
+    assert heights.unique().tolist() == widths.unique().tolist() == [2, 3]  # cut off at the borders
+    assert torch.equal(blank[:, 1:-1].any(0), torch.ones(4, 8, dtype=torch.bool))
+    centred = (heights == 3) & (widths == 3)
+    assert 0.3 < centred.float().mean() < 0.7  # 4/6 * 6/8 of the centres
+    assert torch.equal(out, Augmentation(cutout=3)(images, torch.Generator().manual_seed(0)))

@@ -38,6 +38,7 @@ def load_task(
     image_size: int | None = None,
     crop_padding: int | None = None,
     horizontal_flip: bool | None = None,
+    cutout: int = 0,
 ) -> Task:
     """A built-in dataset as a task.
 
@@ -49,7 +50,7 @@ def load_task(
         images that are not test. test_fraction: 0.2 unless given, only where the dataset has no test split.
     image_size: every image of `image_folder` is resized to this square; of `image_sheets` it is one.
     crop_padding, horizontal_flip: augmentation of training batches; None is the dataset's usual one
-        (CIFAR-10: 4 and True; others: none).
+        (CIFAR-10: 4 and True; others: none). cutout: side of a random square that is blanked.
     ValueError or FileNotFoundError for wrong arguments, missing or damaged files.
     """
     if dataset not in _DATASETS:
@@ -87,6 +88,7 @@ def load_task(
         augmentation=Augmentation(
             usual.crop_padding if crop_padding is None else crop_padding,
             usual.horizontal_flip if horizontal_flip is None else horizontal_flip,
+            cutout,
         ),
     )
 

@@ -121,6 +121,7 @@ def task_from_dataset(
     num_classes: int | None = None,
     crop_padding: int = 0,
     horizontal_flip: bool = False,
+    cutout: int = 0,
     in_memory: bool = True,
 ) -> Task:
     """A task of any map-style dataset whose items are (image, label).
@@ -130,11 +131,11 @@ def task_from_dataset(
         shape; labels are ints from 0.
     test_fraction: 0.2 unless given; only where one dataset is given.
     num_classes: one more than the largest label unless given. Every class needs an image.
-    crop_padding, horizontal_flip: augmentation of training batches.
+    crop_padding, horizontal_flip, cutout: augmentation of training batches.
     in_memory: read every item once and keep it; a random transform of the dataset is then drawn only once.
         False reads items whenever a batch needs them.
     """
-    augmentation = Augmentation(crop_padding, horizontal_flip)
+    augmentation = Augmentation(crop_padding, horizontal_flip, cutout)
     pair = dataset if isinstance(dataset, tuple) else (dataset,)
     if len(pair) not in {1, 2}:
         raise TypeError(f"dataset must be one dataset or a tuple (train, test), got {len(pair)} of them")
