@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from efficient_nas import Architecture, ArchNode, controllers, objectives, pareto
-from efficient_nas.reports import Finalist, ReportData
+from efficient_nas.reports import Alphas, Finalist, ReportData, SupernetData
 from efficient_nas.spaces import Choice, Space
+from efficient_nas.supernet import EpochRecord
+from efficient_nas.supernet.diagnosis import RankCorrelation
 from efficient_nas.types import Parity, Result
 
 KERNELS = [3, 5, 7]
@@ -149,3 +151,41 @@ def finalist(space: Space, rank: int, row: pd.DataFrame) -> Finalist:
     }
     exports = [Parity("onnx", f"finalists/{rank}/model.onnx", 1e-7, 1e-5, True)]
     return Finalist(rank, int(row["trial"].iloc[0]), architecture, text, predicted, measured, exports)
+
+
+@pytest.fixture
+def supernet() -> SupernetData:
+    """A supernet's training of six epochs, alphas from the second one on, with every check."""
+    records = [
+        EpochRecord(
+            epoch=epoch,
+            seconds=7.5,
+            weight_loss=2.3 / epoch,
+            weight_accuracy=0.1 * epoch + 0.0123,
+            alpha_loss=2.5 / epoch if epoch > 1 else None,
+            alpha_accuracy=0.09 * epoch if epoch > 1 else None,
+            learning_rate=0.025,
+            temperature=None,
+            genotype=[0, 1],
+            diagnosis={
+                "skips_normal": float(epoch // 3),
+                "skips_reduce": 1.0,
+                "entropy_normal": 1.0,
+                "entropy_share_normal": 1 - 0.05 * epoch,
+                **({"eigenvalue": {2: 0.2, 4: 0.3, 6: 0.9}[epoch]} if epoch % 2 == 0 else {}),
+            },
+        )
+        for epoch in range(1, 7)
+    ]
+    alphas = Alphas(
+        ["none", "skip_connect", "sep_conv_3x3"], ["0->2", "1->2"], [[0.1, 0.3, 0.6], [0.2, 0.5, 0.3]]
+    )
+    return SupernetData(
+        kind="darts",
+        records=records,
+        alphas={"normal": alphas},
+        stopped="2 skip connections in the normal cell",
+        returned_to=4,
+        ranks=RankCorrelation(0.5, -0.1, 0.9, 0.95, (0.3, 0.4, 0.35), (0.6, 0.7, 0.8)),
+        parity=[Parity("derived", "", 1e-3, 1e-5, False), Parity("pt2", "model.pt2", 1e-7, 1e-5, True)],
+    )

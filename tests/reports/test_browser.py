@@ -133,6 +133,26 @@ def test_keys_legend_axes_and_zoom_work(show: Show, make_report: Any) -> None:
     assert found[1] == "[2,2,1,true,0,true,true,true,true]"
 
 
+def test_curves_and_ranks_of_a_supernet_are_drawn(show: Show, make_report: Any, supernet: Any) -> None:
+    document = show(render(make_report(trials=5, supernet=supernet)))
+    chart = re.findall(r'<path class="curve [^>]*data-curve="([^"]*)"', document)
+    assert chart == [
+        "weights",
+        "alphas",
+        "weights",
+        "alphas",
+        "normal",
+        "reduce",
+        "normal",
+        "validation loss",
+    ]
+    points = re.findall(r"<title>Epoch (\d), ([^:]*): ([^<]*)</title>", document)
+    assert len(points) == 6 + 5 + 6 + 5 + 3 * 6 + 3
+    assert ("6", "validation loss", "0.9000") in points and ("1", "weights", "11.23 %") in points
+    assert "Alone 80.00 %, shared weights 35.00 %" in document
+    assert document.count(">epoch 4</text>") == 5
+
+
 @pytest.mark.parametrize(
     "goals", [{"minimize": []}, {"maximize": []}, {"minimize": ["latency_ms", "params"]}]
 )

@@ -4,65 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from page_reader import ATTACK, Page, sections
 
 from efficient_nas.reports import ReportData, render, write
 from efficient_nas.reports.data import COLUMNS
-
-VOID = {"meta", "link", "input", "br"}
-
-
-class Page(HTMLParser):
-    """Counts elements, checks that they close, and collects addresses, ids and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: Counter[str] = Counter()
-        self.addresses: list[str] = []
-        self.handlers: list[str] = []
-        self.ids: Counter[str] = Counter()
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements[tag] += 1
-        for name, value in attrs:
-            if name in {"src", "href", "action", "srcset", "data", "xlink:href"}:
-                self.addresses.append(value or "")
-            if name.startswith("on"):
-                self.handlers.append(name)
-            if name == "id":
-                self.ids[value or ""] += 1
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.words)
-
-
-def sections(text: str) -> list[str]:
-    return re.findall(r'<section id="([a-z]+)"', text)
 
 
 def test_a_full_run_has_every_section(make_report: Any) -> None:
@@ -94,9 +44,6 @@ def test_nothing_is_loaded_from_anywhere(make_report: Any) -> None:
     outside = set(re.findall(r"(?:https?:)?//[\w.]+", re.sub(r"^\s*//.*$", "", text, flags=re.M)))
     assert outside == {"http://www.w3.org"}  # the name of SVG's namespace
     assert "default-src 'none'" in text and "script-src 'sha256-" in text
-
-
-ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&$title ${x}"
 
 
 def test_data_stays_data(make_report: Any) -> None:

@@ -4,3 +4,5 @@ from efficient_nas.reports.data import Finalist as Finalist
 from efficient_nas.reports.data import ReportData as ReportData
 from efficient_nas.reports.page import render as render
 from efficient_nas.reports.page import write as write
+from efficient_nas.reports.supernet_data import Alphas as Alphas
+from efficient_nas.reports.supernet_data import SupernetData as SupernetData

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from efficient_nas.graph import Architecture
+from efficient_nas.reports.supernet_data import SupernetData
 from efficient_nas.types import Parity, TrialStatus
 
 COLUMNS = ("arm", "trial", "stage", "origin", "architecture", "status", "reason", "seconds")
@@ -46,7 +47,7 @@ class ReportData:
     row per trial of every arm in trial order, columns `COLUMNS`, then one column per metric (NaN where a
     trial has none); a weighted sum that was optimised is a metric, too. front: trial numbers of the main
     arm, the one arm that is not in `control_arms`. axes: the metrics across and up when the page opens,
-    chosen from `objectives` when empty.
+    chosen from `objectives` when empty. supernet: how the supernet of the run was trained, if it had one.
     Raises ValueError naming the field that does not fit.
     """
 
@@ -63,6 +64,7 @@ class ReportData:
     notes: Sequence[str] = ()
     objectives: Sequence[str] = ()
     axes: Sequence[str] = ()
+    supernet: SupernetData | None = None
 
     def __post_init__(self) -> None:
         missing = [name for name in COLUMNS if name not in self.trials.columns]

@@ -49,6 +49,15 @@ class Display:
         digits = f"{value * self.factor:,.{self.decimals}f}"
         return f"{digits} {self.unit}".rstrip() if unit else digits
 
+    def for_script(self, label: str | None = None) -> dict[str, str | float]:
+        """What the page's script needs to write values alike; `label` in place of the metric's own."""
+        return {
+            "label": label or self.label,
+            "unit": self.unit,
+            "factor": self.factor,
+            "decimals": self.decimals,
+        }
+
 
 def display(name: str, values: Iterable[float | None]) -> Display:
     """The display of a metric; `values` decide prefix and digits: four of them for the largest."""

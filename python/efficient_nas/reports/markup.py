@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from efficient_nas.types import Parity
+
 
 def escape(value: object) -> str:
     """Text that is safe in an element and in a quoted attribute."""
@@ -65,6 +67,12 @@ def _row(cells: Iterable[str]) -> str:
 def _attributes(cell: Cell) -> str:
     span = f' colspan="{cell.columns}"' if cell.columns > 1 else ""
     return (f' class="{cell.css}"' if cell.css else "") + span
+
+
+def verdict(parity: Parity) -> Cell:
+    """A cell that says whether two networks are the same function."""
+    css, words = ("yes", "✓ same") if parity.ok else ("no", "✗ differs")
+    return Cell(f'<span class="{css}">{words}</span>', "left")
 
 
 def facts(values: Iterable[tuple[str, Any]]) -> str:

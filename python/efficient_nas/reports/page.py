@@ -17,9 +17,10 @@ from efficient_nas.reports.markup import escape
 from efficient_nas.reports.payload import displays, embed, payload
 from efficient_nas.reports.progress import Progress, progress
 from efficient_nas.reports.result import result
+from efficient_nas.reports.supernet_section import supernet
 from efficient_nas.reports.values import column, completed
 
-SCRIPTS = ("chart.js", "pareto.js", "report.js")
+SCRIPTS = ("chart.js", "pareto.js", "supernet.js", "report.js")
 
 
 def render(data: ReportData) -> str:
@@ -31,6 +32,7 @@ def render(data: ReportData) -> str:
         "notes": ("Notes", appendix.notes(data)),
         "trials": ("All trials", sections.trials(data, scales)),
         "progress": ("Progress", sections.curves(data, scales, curves)),
+        "supernet": ("Supernet", supernet(data.supernet)),
         "origins": ("Who proposed what", sections.origins(data, scales)),
         "architectures": ("Architectures", networks.drawings(data)),
         "costs": ("Predicted and measured", networks.costs(data, scales)),

@@ -13,6 +13,7 @@ import pandas as pd
 from efficient_nas.reports.data import Finalist, ReportData
 from efficient_nas.reports.display import Display, display, finite
 from efficient_nas.reports.progress import Progress
+from efficient_nas.reports.supernet_curves import supernet_payload
 from efficient_nas.reports.values import column, completed, feasible, minimised, nondominated
 
 MAX_POINTS = 5000
@@ -85,7 +86,7 @@ def payload(data: ReportData, progress: Progress | None) -> dict[str, Any]:
         "metrics": [
             {
                 "name": d.name,
-                **_scale(d),
+                **d.for_script(),
                 "direction": data.directions.get(d.name),
                 "limit": finite(data.limits.get(d.name)),
             }
@@ -106,6 +107,7 @@ def payload(data: ReportData, progress: Progress | None) -> dict[str, Any]:
         "progress": _progress(data, progress, written),
         "stages": stage_starts(data),
         "history": _history(data),
+        "supernet": supernet_payload(data.supernet) if data.supernet else None,
         "pairs": [_pair(d, data.finalists) for d in written.values() if has_pair(data, d.name)],
     }
 
@@ -128,15 +130,6 @@ def stage_starts(data: ReportData) -> list[dict[str, float]]:
         for i in range(1, len(stages))
         if stages[i] != stages[i - 1]
     ]
-
-
-def _scale(scale: Display, label: str | None = None) -> dict[str, Any]:
-    return {
-        "label": label or scale.label,
-        "unit": scale.unit,
-        "factor": scale.factor,
-        "decimals": scale.decimals,
-    }
 
 
 def _first_axes(data: ReportData) -> dict[str, str]:
@@ -167,9 +160,9 @@ def _progress(
     scale = written[progress.metric] if progress.metric else None
     share = Display("hypervolume", "Hypervolume so far", "", 1, 4)
     return {
-        **(_scale(scale, f"Best {scale.label.lower()} so far") if scale else _scale(share)),
+        **(scale.for_script(f"Best {scale.label.lower()} so far") if scale else share.for_script()),
         "minimize": progress.minimize,
-        "time": _scale(display("seconds", (s for c in progress.curves for s in c.seconds)), TIME),
+        "time": display("seconds", (s for c in progress.curves for s in c.seconds)).for_script(TIME),
         "curves": [
             {
                 "arm": data.arms.index(curve.arm),
@@ -200,4 +193,4 @@ def _pair(scale: Display, finalists: Sequence[Finalist]) -> dict[str, Any]:
         if predicted is not None and measured is not None:
             spread = finite(f.measured.get("spread_ms")) if scale.name == "latency_ms" else None
             points.append({"rank": f.rank, "predicted": predicted, "measured": measured, "spread": spread})
-    return {**_scale(scale), "points": points}
+    return {**scale.for_script(), "points": points}

@@ -7,7 +7,17 @@ from pathlib import PurePath
 
 from efficient_nas.reports.data import Finalist, ReportData
 from efficient_nas.reports.display import Display, finite
-from efficient_nas.reports.markup import Cell, architecture, details, escape, lead, number, table, text
+from efficient_nas.reports.markup import (
+    Cell,
+    architecture,
+    details,
+    escape,
+    lead,
+    number,
+    table,
+    text,
+    verdict,
+)
 from efficient_nas.reports.values import column
 
 MAX_FRONT_ROWS = 100
@@ -134,7 +144,6 @@ def _exports(finalists: Iterable[Finalist]) -> str:
             name = escape(path.name)
             relative = not path.is_absolute() and ".." not in path.parts
             link = f'<a href="{escape(path.as_posix())}">{name}</a>' if relative else name
-            css, verdict = ("yes", "✓ same") if parity.ok else ("no", "✗ differs")
             rows.append(
                 [
                     number(str(finalist.rank)),
@@ -142,7 +151,7 @@ def _exports(finalists: Iterable[Finalist]) -> str:
                     Cell(link, "left"),
                     number(f"{parity.max_abs_error:.2g}"),
                     number(f"{parity.tolerance:.2g}"),
-                    Cell(f'<span class="{css}">{verdict}</span>', "left"),
+                    verdict(parity),
                 ]
             )
     if not rows:

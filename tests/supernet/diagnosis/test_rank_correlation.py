@@ -34,7 +34,7 @@ def test_the_interval_is_that_of_resampled_architectures() -> None:
     a = generator.normal(size=24)
     b = np.round(a + generator.normal(size=24), 1)
     found = rank_correlation(a, b, seed=5, resamples=2000, confidence=0.9)
-    assert (found.tau, found.pairs) == (kendall(a, b), 24)
+    assert found.tau == kendall(a, b) and found.shared == tuple(a)
     rows = generator.integers(24, size=(2000, 24))
     taus = [stats.kendalltau(a[row], b[row]).statistic for row in rows]
     low, high = np.quantile(taus, [0.05, 0.95])

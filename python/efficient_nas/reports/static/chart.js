@@ -118,6 +118,17 @@ function list(parent, rows) {
   }
 }
 
+// Names beside the marks that stand for them.
+function swatches(host, names, shapes) {
+  host.replaceChildren();
+  names.forEach((name, k) => {
+    const entry = html("span", "", host);
+    const swatch = svg("svg", { width: 12, height: 12, viewBox: "-6 -6 12 12", "aria-hidden": "true" }, entry);
+    marker(shapes[k % shapes.length], 0, 0, 4.5, { class: `f${k % 8}` }, swatch);
+    entry.append(name);
+  });
+}
+
 // Buttons that show and hide an arm everywhere on the page.
 function legend(host, arms, hidden, changed) {
   host.replaceChildren();

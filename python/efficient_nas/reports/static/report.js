@@ -79,14 +79,7 @@ function originChart(data) {
     svg("line", { class: "axis", x1: at, x2: at, y1: chart.box.top - 8, y2: chart.box.bottom }, chart.root);
     svg("text", { x: at + 4, y: chart.box.top - 2 }, chart.root, `stage ${stage.stage}`);
   }
-  const names = document.getElementById("origin-legend");
-  names.replaceChildren();
-  origins.forEach((origin, k) => {
-    const entry = html("span", "", names);
-    const swatch = svg("svg", { width: 12, height: 12, viewBox: "-6 -6 12 12", "aria-hidden": "true" }, entry);
-    marker("square", 0, 0, 5, { class: `f${k % 8}` }, swatch);
-    entry.append(origin);
-  });
+  swatches(document.getElementById("origin-legend"), origins, ["square"]);
 }
 
 function pairChart(host, pair) {
@@ -121,6 +114,7 @@ function start() {
     const names = document.getElementById("progress-legend");
     if (names) legend(names, data.arms, hidden, drawAll);
     originChart(data);
+    supernetCharts(data.supernet);
     data.pairs.forEach((pair, k) => pairChart(document.getElementById(`pair-${k}`), pair));
   }
   let width = document.body.clientWidth;

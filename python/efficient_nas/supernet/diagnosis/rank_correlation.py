@@ -18,16 +18,18 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Kendall's tau-b of `pairs` architectures, with the bootstrap interval [low, high] at `confidence`.
+    """How shared weights rank architectures against training each alone.
 
-    Degenerate resamples, in which one score is constant, have no tau and are left out of the interval.
+    tau: Kendall's tau-b; [low, high]: its bootstrap interval at `confidence`. shared, stand_alone: accuracies
+    of the same architectures.
     """
 
     tau: float
     low: float
     high: float
     confidence: float
-    pairs: int
+    shared: tuple[float, ...]
+    stand_alone: tuple[float, ...]
 
 
 def kendall(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> float:
@@ -51,7 +53,8 @@ def rank_correlation(
     """Kendall's tau-b with a percentile bootstrap interval over the architectures.
 
     shared, stand_alone: accuracies of the same n >= 2 architectures, e.g. with the weights of a supernet and
-    after training alone. seed: of the resamples; the same seed gives the same interval.
+    after training alone. seed: of the resamples; the same seed gives the same interval. Resamples in which
+    one score is constant have no tau and are left out.
     """
     checks.integer("rank_correlation: resamples", resamples)
     checks.number("rank_correlation: confidence", confidence, above=0, below=1)
@@ -62,7 +65,8 @@ def rank_correlation(
     taus = taus[~np.isnan(taus)]
     tail = (1 - confidence) / 2
     low, high = np.quantile(taus, [tail, 1 - tail]) if len(taus) else (np.nan, np.nan)
-    return RankCorrelation(kendall(a, b), float(low), float(high), confidence, n)
+    accuracies = tuple(a.tolist()), tuple(b.tolist())
+    return RankCorrelation(kendall(a, b), float(low), float(high), confidence, *accuracies)
 
 
 def _scores(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> tuple[Floats, Floats]:
