@@ -17,7 +17,7 @@ namespace {
 
 using Shape = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
 using Candidate = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, std::string, bool>;
-using Edge = std::tuple<std::size_t, std::size_t, std::int64_t, std::vector<Candidate>>;
+using Edge = std::tuple<std::size_t, std::size_t, std::int64_t, std::vector<Candidate>, std::int64_t>;
 using Addresses = std::vector<std::uintptr_t>;
 
 template <typename Value, std::size_t count>
@@ -50,8 +50,8 @@ ops::Candidate candidate_of(const Candidate& given) {
 
 ops::MixedCell cell_of(std::size_t inputs, const std::vector<Edge>& edges) {
     std::vector<ops::CellEdge> converted;
-    for (const auto& [source, target, stride, candidates] : edges) {
-        ops::CellEdge edge{source, target, stride, {}};
+    for (const auto& [source, target, stride, candidates, divisor] : edges) {
+        ops::CellEdge edge{source, target, stride, {}, divisor};
         for (const Candidate& candidate : candidates) edge.candidates.push_back(candidate_of(candidate));
         converted.push_back(std::move(edge));
     }
@@ -109,7 +109,7 @@ void check_present(const char* what, const Addresses& addresses, std::int64_t ba
 
 std::size_t num_alphas(const ops::MixedCell& cell) {
     std::size_t count = 0;
-    for (const ops::CellEdge& edge : cell.edges()) count += edge.candidates.size();
+    for (const ops::CellEdge& edge : cell.edges()) count += edge.num_alphas();
     return count;
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "flush_subnormals.h"
+#include "mixed_bypass_gradient.h"
 #include "mixed_cell.h"
 #include "mixed_gradients.h"
 #include "mixed_node_gradient.h"
@@ -32,10 +33,12 @@ class Backward {
         std::fill_n(gradients_.operands.alpha_gradients, program.num_alphas, 0.0);
         gradients_.clear_skipped();
         for (std::size_t s = run_.states.size(); s-- > 0;) {
+            if (program.states[s].divisor > 1) begin_gradient(gradients_, s);
             run_passes(0, [&](const Pass& pass) { return pass.state == s; });
             for (const Pass& pass : program.passes)
                 if (pass.unit != kAbsent && run_.root_of(pass) == s) gradients_.values[pass.unit] = {};
             if (s < program.num_inputs) continue;
+            if (program.states[s].sum_divisor > 1) split_gradient(gradients_, s);
             reduce_node(gradients_, s);
             for (std::size_t level = kLevels; level-- > 1;)
                 run_passes(level, [&](const Pass& pass) {

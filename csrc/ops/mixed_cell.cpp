@@ -60,13 +60,23 @@ MixedCell::MixedCell(std::size_t inputs, std::vector<CellEdge> edges)
     for (const CellEdge& edge : edges_) states_ = std::max(states_, edge.target + 1);
     if (states_ > inputs + edges_.size()) refuse("every node must have an edge");
     std::vector<bool> entered(states_, false);
+    std::vector<std::int64_t> leaving(states_, 0), entering(states_, 0);  // divisors
+    const auto agree = [](std::int64_t& divisor, const CellEdge& edge) {
+        if (divisor != 0 && divisor != edge.divisor)
+            refuse("edges that leave one state or enter one node must agree in the divisor, got " +
+                   std::to_string(divisor) + " and " + std::to_string(edge.divisor));
+        divisor = edge.divisor;
+    };
     for (const CellEdge& edge : edges_) {
         if (edge.target < inputs || edge.source >= edge.target)
             refuse("an edge must lead from a state to a later node, got " + std::to_string(edge.source) +
                    " to " + std::to_string(edge.target));
         if (edge.stride != 1 && edge.stride != 2)
             refuse("stride must be 1 or 2, got " + std::to_string(edge.stride));
+        if (edge.divisor < 1) refuse("divisor must be at least 1, got " + std::to_string(edge.divisor));
         if (edge.candidates.empty()) refuse("an edge must have candidates");
+        agree(leaving[edge.source], edge);
+        agree(entering[edge.target], edge);
         std::for_each(edge.candidates.begin(), edge.candidates.end(), check_candidate);
         entered[edge.target] = true;
     }

@@ -22,14 +22,22 @@ struct Candidate {
     bool bias;
 };
 
+// divisor: the candidates see the first 1 / divisor of the channels. The others pass by them, at stride 2
+// through a maximum of 2x2 pixels, and the channels of the node are shuffled: the first of each of `divisor`
+// groups, the second of each, ...
 struct CellEdge {
     std::size_t source, target;  // states: the inputs, then the nodes
     std::int64_t stride;
     std::vector<Candidate> candidates;
+    std::int64_t divisor = 1;
+
+    // Weights in CellCall::alphas: of the candidates, then of the channels that pass by.
+    std::size_t num_alphas() const { return candidates.size() + (divisor > 1); }
 };
 
 // Throws std::invalid_argument unless every edge leads from a state to a later node, every node has an edge,
-// and every candidate is one that OpSpec allows.
+// edges that leave one state or enter one node agree in the divisor, and every candidate is one that OpSpec
+// allows.
 class MixedCell {
   public:
     MixedCell(std::size_t inputs, std::vector<CellEdge> edges);
@@ -46,7 +54,7 @@ struct StateShape {
     std::int64_t channels, height, width;
 };
 
-// What a cell is run on. alphas: the weights of all candidates, edge by edge.
+// What a cell is run on. alphas: of every edge in turn.
 struct CellCall {
     Storage storage;
     std::int64_t batch;

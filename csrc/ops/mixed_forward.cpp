@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "flush_subnormals.h"
+#include "mixed_bypass.h"
 #include "mixed_cell.h"
 #include "mixed_moments.h"
 #include "mixed_run.h"
@@ -235,8 +236,10 @@ class Forward {
 
     void compute_node(std::size_t state) {
         const NodeTerms<Sum> node(run_, state);
-        const ChannelLayout& layout = run_.program.states[state].layout;
-        const Image output = run_.states[state];
+        const NodeBypass<Sum> bypass(run_, state);
+        const bool passes = run_.program.states[state].sum_divisor > 1;
+        const ChannelLayout& layout = run_.program.states[state].sum;
+        const Image& output = run_.wholes[state];
         const auto pitch = static_cast<std::size_t>(layout.pitch);
         std::vector<Affine<Sum>> affine;
         std::vector<double> shifts(pitch);
@@ -255,14 +258,16 @@ class Forward {
             means.push_back(of_term.mean.data());
         }
         const std::vector<Sum> base(shifts.begin(), shifts.end());
-        const Pieces pieces(run_.call.batch, output.size, layout.pitch);
-        const std::int64_t together = run_.rows_together(output.size.width, layout.pitch);
+        const Pieces pieces(run_.call.batch, output.size, output.layout.pitch);
+        const std::int64_t together = run_.rows_together(output.size.width, output.layout.pitch);
         for_each_piece(pieces.parts(), run_.threads, [&](std::size_t part) {
             const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
             typename NodeTerms<Sum>::Workspace memory;
+            typename NodeBypass<Sum>::Workspace bypass_memory;
             Sum* buffer = nullptr;
             const auto allocate = [&](Arena arena) {
                 memory = node.allocate(arena, pieces.band_rows());
+                if (passes) bypass_memory = bypass.allocate(arena);
                 buffer = arena.take<Sum>(run_.sums_together(output.size.width, layout.pitch));
                 return arena.used();
             };
@@ -272,12 +277,15 @@ class Forward {
                 for (std::int64_t o = piece.first; o < piece.last; o += together) {
                     const std::int64_t count = std::min(together, piece.last - o);
                     node.read(piece.n, o, count, memory);
-                    Sum* target = run_.rows_to_write(output, piece.n, o, buffer);
+                    Sum* target = passes ? buffer : run_.rows_to_write(output, piece.n, o, buffer);
                     layout.kernels->weighted_sum_row(memory.rows.data(), scales.data(), means.data(),
                                                      static_cast<std::int64_t>(memory.rows.size()),
                                                      base.data(), count * output.size.width, layout.pitch,
                                                      target, false);
-                    run_.write(output, piece.n, o, count, target);
+                    if (passes)
+                        bypass.write(piece.n, o, count, target, bypass_memory);
+                    else
+                        run_.write(output, piece.n, o, count, target);
                 }
             });
         });

@@ -51,7 +51,7 @@ struct CellGradients {
         terms.resize(program.terms.size());
         values.resize(program.units.size());
         for (const State& state : program.states)
-            zero.resize(std::max(zero.size(), static_cast<std::size_t>(state.layout.pitch)));
+            zero.resize(std::max(zero.size(), static_cast<std::size_t>(state.whole.pitch)));
         for (const Unit& unit : program.units)
             zero.resize(std::max(zero.size(), static_cast<std::size_t>(unit.out.pitch)));
         prepare_state_gradients();
@@ -160,8 +160,11 @@ struct CellGradients {
     const CellRun<Sum>& run;
     const BackwardOperands& operands;
     std::vector<Sum> zero;  // a row of coefficients
-    std::vector<Image> states;
-    std::vector<KeptMemory> values;        // of units, behind norm and activation's derivative
+    std::vector<Image> wholes;
+    std::vector<Image> states;       // of the channels that edges read
+    std::vector<Image> sums;         // of what the candidates of a node make
+    std::vector<Image> passed;       // of what passes by into a node, in the order of the sources' channels
+    std::vector<KeptMemory> values;  // of units, behind norm and activation's derivative
     std::vector<NormGradient<Sum>> norms;  // of units
     std::vector<NormGradient<Sum>> terms;  // of pools and states that are terms
 
@@ -169,7 +172,7 @@ struct CellGradients {
     void prepare_state_gradients() {
         const MixedProgram& program = run.program;
         for (std::size_t s = 0; s < run.states.size(); ++s) {
-            Image image = run.states[s];
+            Image image = run.wholes[s];
             image.pixel_pitch = image.layout.channels;
             const std::int64_t elements =
                 run.call.batch * image.size.height * image.size.width * image.layout.channels;
@@ -187,7 +190,21 @@ struct CellGradients {
                     if (unread) std::memset(image.data, 0, bytes);
                 }
             }
+            wholes.push_back(image);
             states.push_back(image);
+            states.back().layout = program.states[s].layout;
+            sums.push_back(image);
+            passed.push_back(image);
+            if (program.states[s].sum_divisor == 1) continue;
+            const ChannelLayout& sum = program.states[s].sum;
+            const std::int64_t pixels = run.call.batch * image.size.height * image.size.width;
+            memory_.emplace_back(static_cast<std::size_t>(pixels * sum.pitch) * run.element_size());
+            sums.back() = {static_cast<std::byte*>(memory_.back().data()),
+                           sum.pitch,
+                           image.size,
+                           {sum.pitch, sum.pitch, sum.kernels}};
+            memory_.emplace_back(bytes);
+            passed.back().data = static_cast<std::byte*>(memory_.back().data());
         }
     }
 

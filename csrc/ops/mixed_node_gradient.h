@@ -39,8 +39,8 @@ template <typename Sum>
 void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
     const CellRun<Sum>& run = gradients.run;
     const NodeTerms<Sum> node(run, state);
-    const ChannelLayout& layout = run.program.states[state].layout;
-    const Image& gradient = gradients.states[state];
+    const ChannelLayout& layout = run.program.states[state].sum;
+    const Image& gradient = gradients.sums[state];
     const auto terms = static_cast<std::int64_t>(node.terms().size());
     std::vector<std::vector<Sum>> mean_rows;
     std::vector<const void*> means;

@@ -275,17 +275,28 @@ MixedProgram::MixedProgram(const MixedCell& cell, Storage storage, const std::ve
     Builder builder{*this, widths_of(storage)};
     num_inputs = inputs.size();
     states.resize(cell.states());
+    for (const CellEdge& edge : cell.edges()) {
+        states[edge.source].divisor = edge.divisor;
+        states[edge.target].sum_divisor = edge.divisor;
+    }
+    const auto set_layouts = [&](State& state, std::int64_t of_state) {
+        if (of_state % state.divisor != 0 || of_state % state.sum_divisor != 0)
+            refuse("channels must be a multiple of the divisor of an edge, got " + std::to_string(of_state));
+        state.layout = builder.layout(of_state / state.divisor);
+        state.sum = builder.layout(of_state / state.sum_divisor);
+        state.whole = builder.layout(of_state);
+    };
     for (std::size_t s = 0; s < num_inputs; ++s) {
         if (inputs[s].channels < 1 || inputs[s].height < 1 || inputs[s].width < 1)
             refuse("channels, height and width of an input must be at least 1");
         states[s].size = {inputs[s].height, inputs[s].width};
-        states[s].layout = builder.layout(inputs[s].channels);
+        set_layouts(states[s], inputs[s].channels);
     }
     // Sizes of nodes, in their order: all edges that enter one agree.
     for (std::size_t s = num_inputs; s < states.size(); ++s) {
         const std::int64_t node_channels = channels[s - num_inputs];
         if (node_channels < 1) refuse("channels of a node must be at least 1");
-        states[s].layout = builder.layout(node_channels);
+        set_layouts(states[s], node_channels);
         for (const CellEdge& edge : cell.edges()) {
             if (edge.target != s) continue;
             const Geometry size = strided(states[edge.source].size, edge.stride);
@@ -304,9 +315,9 @@ MixedProgram::MixedProgram(const MixedCell& cell, Storage storage, const std::ve
         builder.stride = edge.stride;
         builder.source = edge.source;
         builder.in = states[edge.source].layout;
-        builder.out = states[edge.target].layout;
+        builder.out = states[edge.target].sum;
         for (const Candidate& candidate : edge.candidates) {
-            const bool keeps = candidate.kind == CandidateKind::kNone ||
+            const bool keeps = edge.divisor > 1 || candidate.kind == CandidateKind::kNone ||
                                candidate.kind == CandidateKind::kMaxPool ||
                                candidate.kind == CandidateKind::kAveragePool ||
                                (candidate.kind == CandidateKind::kSkip && edge.stride == 1);
@@ -316,6 +327,9 @@ MixedProgram::MixedProgram(const MixedCell& cell, Storage storage, const std::ve
             builder.add(candidate);
             ++builder.alpha;
         }
+        if (edge.divisor == 1) continue;
+        builder.term(TermKind::kBypass);
+        ++builder.alpha;
     }
     num_alphas = builder.alpha;
     // The first pass of a state also does what needs no activation: pools, and all that is added to a

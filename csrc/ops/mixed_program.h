@@ -65,9 +65,10 @@ struct Unit {
     bool active = true;
 };
 
-enum class TermKind { kUnit, kMaxPool, kAveragePool, kIdentity, kZero };
+enum class TermKind { kUnit, kMaxPool, kAveragePool, kIdentity, kZero, kBypass };
 
-// A summand of a node: alpha times the norm of a unit's value, of a pool of a state, or times a state itself.
+// A summand of a node: alpha times the norm of a unit's value, of a pool of a state, or times a state itself;
+// kBypass: of the channels that candidates make nothing of (mixed_bypass.h).
 struct Term {
     TermKind kind;
     std::size_t edge, alpha;
@@ -100,9 +101,12 @@ struct Pass {
     std::int64_t before = 0, after = 0;
 };
 
+// Edges may read, and make, only the first 1 / divisor of the channels.
 struct State {
     Geometry size{};
-    ChannelLayout layout{};
+    std::int64_t divisor = 1, sum_divisor = 1;  // of the edges that leave and that enter
+    ChannelLayout layout{}, sum{};              // of the channels that these edges read and make
+    ChannelLayout whole{};
     std::vector<std::size_t> entering{}, leaving{};  // terms of edges
     std::vector<std::size_t> pools{};
 };
@@ -119,7 +123,7 @@ class MixedProgram {
         for (const Unit& unit : units) work(unit.norm, unit.out.channels, unit.size, unit.active);
         for (const Term& term : terms)
             if (term.pool != kAbsent && term.norm.kind != NormKind::kNone)
-                work(term.norm, states[edge_targets[term.edge]].layout.channels, pools[term.pool].size,
+                work(term.norm, states[edge_targets[term.edge]].sum.channels, pools[term.pool].size,
                      term.active);
     }
 

@@ -54,9 +54,11 @@ CellRun<Sum>::CellRun(const MixedCell& cell, const CellCall& cell_call, const Ce
     for (std::size_t s = 0; s < program.states.size(); ++s) {
         const bool is_input = s < program.num_inputs;
         const void* data = is_input ? operands.inputs[s] : outputs[s - program.num_inputs];
-        const ChannelLayout& layout = program.states[s].layout;
-        states.push_back({static_cast<std::byte*>(const_cast<void*>(data)),
-                          is_input ? operands.pitches[s] : layout.channels, program.states[s].size, layout});
+        const State& state = program.states[s];
+        wholes.push_back({static_cast<std::byte*>(const_cast<void*>(data)),
+                          is_input ? operands.pitches[s] : state.whole.channels, state.size, state.whole});
+        states.push_back(wholes.back());
+        states.back().layout = state.layout;
     }
     if (call.skip_zero) program.skip_zeros(call.alphas);
     weights.resize(program.units.size());

@@ -118,7 +118,7 @@ class CellRun {
         return pass.unit == kAbsent ? pass.state : program.edge_sources[program.units[pass.unit].edge];
     }
     const ChannelLayout& layout_of(const Term& term) const {
-        return program.states[program.edge_targets[term.edge]].layout;
+        return program.states[program.edge_targets[term.edge]].sum;
     }
 
     std::byte* address(const Image& image, std::int64_t n, std::int64_t row) const {
@@ -188,7 +188,8 @@ class CellRun {
     const CellCall& call;
     const CellOperands& operands;
     std::size_t threads;
-    std::vector<Image> states;
+    std::vector<Image> states;  // of the channels that edges read
+    std::vector<Image> wholes;
     std::vector<UnitWeights<Sum>> weights;
     std::vector<Affine<Sum>> norms;  // of units, once their statistics are known
 

@@ -40,7 +40,7 @@ class SourceGradient {
         const std::int64_t plane_sums = pixels_of(plane) * pitch;
         const Image& target = gradients_.states[pass.state];
         Image before = target;
-        if (pass.carries_rest)
+        if (pass.carries_rest && run_.program.states[pass.state].divisor == 1)
             before.data = static_cast<std::byte*>(const_cast<void*>(gradients_.given_gradient(pass.state)));
         Sum* rest = memory.rest - piece.first * width * pitch;
         for (std::int64_t r = piece.first; r < piece.last; ++r) {
@@ -71,7 +71,7 @@ class SourceGradient {
         for (const std::size_t t : program.states[pass.state].leaving) {
             const Term& term = program.terms[t];
             if (!term.active || (term.kind != TermKind::kIdentity && term.kind != TermKind::kZero)) continue;
-            const Image& gradient = gradients_.states[program.edge_targets[term.edge]];
+            const Image& gradient = gradients_.sums[program.edge_targets[term.edge]];
             const std::int64_t stride = program.edge_strides[term.edge];
             const void* scales[] = {gradients_.terms[t].scale.data()};
             const void* means[] = {gradients_.zero.data()};
@@ -112,7 +112,7 @@ class SourceGradient {
         for (const std::size_t t : pool.terms) {
             if (!run_.program.terms[t].active) continue;
             const NormGradient<Sum>& norm = gradients_.terms[t];
-            images.push_back(&gradients_.states[run_.program.edge_targets[run_.program.terms[t].edge]]);
+            images.push_back(&gradients_.sums[run_.program.edge_targets[run_.program.terms[t].edge]]);
             scales.push_back(norm.scale.data());
             means.push_back(gradients_.zero.data());
             for (std::size_t c = 0; c < slope.size(); ++c) {

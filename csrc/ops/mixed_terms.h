@@ -16,7 +16,7 @@ class NodeTerms {
         : run_(run), width_(run.program.states[node].size.width) {
         for (const std::size_t t : run.program.states[node].entering) {
             const Term& term = run.program.terms[t];
-            if (!term.active) continue;
+            if (!term.active || term.kind == TermKind::kBypass) continue;
             terms_.push_back(t);
             if (term.kind == TermKind::kUnit) {
                 term_sources_.push_back(kAbsent);

@@ -100,7 +100,7 @@ class UnitGradient {
         const Unit& unit = run_.program.units[index];
         const NormGradient<Sum>& norm = gradients_.norms[index];
         const Image saved = run_.unit_image(index, run_.operands.saved[index]);
-        const Image behind = unit.last ? gradients_.states[run_.program.edge_targets[unit.edge]]
+        const Image behind = unit.last ? gradients_.sums[run_.program.edge_targets[unit.edge]]
                                        : run_.unit_image(index, gradients_.values[index].data());
         const void* rows[] = {run_.read(behind, n, row, count, memory.gradient_row),
                               run_.read(saved, n, row, count, memory.value_row)};

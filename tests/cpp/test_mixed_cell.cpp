@@ -88,9 +88,9 @@ void add_lengths(const Candidate& candidate, std::size_t c, std::int64_t stride,
 }
 
 // Two inputs, two nodes: edges of stride 2 into the first node, of both strides into the second.
-MixedCell example_cell(NormKind norm, bool bias) {
+MixedCell example_cell(NormKind norm, bool bias, std::int64_t divisor) {
     const auto edge = [&](std::size_t source, std::size_t target, std::int64_t stride) {
-        return CellEdge{source, target, stride, candidates(norm, bias)};
+        return CellEdge{source, target, stride, candidates(norm, bias), divisor};
     };
     return {2, {edge(0, 2, 2), edge(1, 2, 2), edge(2, 3, 1), edge(0, 3, 2)}};
 }
@@ -105,8 +105,8 @@ struct Run {
     std::vector<double> statistics, alpha_gradients;
 
     Run(NormKind norm, bool bias, Storage storage, std::int64_t batch, StateShape shape, bool training,
-        std::uint64_t seed)
-        : cell(example_cell(norm, bias)) {
+        std::uint64_t seed, std::int64_t divisor = 1)
+        : cell(example_cell(norm, bias, divisor)) {
         const std::int64_t c = shape.channels;
         call = {storage, batch, {shape, shape}, {c, c}, {}, training, false, 1e-5};
         efficient_nas::RandomStream random(seed, 0);
@@ -125,11 +125,12 @@ struct Run {
             input_gradients.emplace_back(size);
         }
         std::vector<std::size_t> lengths;
-        for (const CellEdge& edge : cell.edges())
-            for (const Candidate& candidate : edge.candidates) {
+        for (const CellEdge& edge : cell.edges()) {
+            for (const Candidate& candidate : edge.candidates)
+                add_lengths(candidate, static_cast<std::size_t>(c / divisor), edge.stride, lengths);
+            for (std::size_t k = 0; k < edge.num_alphas(); ++k)
                 call.alphas.push_back(2 * random.uniform() - 1);
-                add_lengths(candidate, static_cast<std::size_t>(c), edge.stride, lengths);
-            }
+        }
         for (const std::size_t length : lengths) {
             parameters.push_back(values(length, Sum{}));
             parameter_gradients.emplace_back(length);
@@ -211,8 +212,9 @@ struct Run {
 };
 
 // The loss changes along a random direction as the gradients say.
-void check_gradients(NormKind norm, bool bias, bool training, StateShape shape, std::uint64_t seed) {
-    Run<double> run(norm, bias, Storage::kFloat64, 3, shape, training, seed);
+void check_gradients(NormKind norm, bool bias, bool training, StateShape shape, std::uint64_t seed,
+                     std::int64_t divisor = 1) {
+    Run<double> run(norm, bias, Storage::kFloat64, 3, shape, training, seed, divisor);
     run.run_forward(2);
     run.run_backward(2);
     efficient_nas::RandomStream random(seed, 1);
@@ -242,8 +244,8 @@ void check_gradients(NormKind norm, bool bias, bool training, StateShape shape, 
 }
 
 template <typename Element>
-void check_threads(Storage storage, StateShape shape) {
-    Run<Element> one(NormKind::kAffine, true, storage, 3, shape, true, 5);
+void check_threads(Storage storage, StateShape shape, std::int64_t divisor = 1) {
+    Run<Element> one(NormKind::kAffine, true, storage, 3, shape, true, 5, divisor);
     Run<Element> three = one;
     one.run_forward(1);
     one.run_backward(1);
@@ -272,6 +274,15 @@ TEST(any_number_of_threads_gives_the_same_bits) {
     if (!available()) return;
     check_threads<float>(Storage::kFloat32, {17, 9, 6});
     check_threads<std::uint16_t>(Storage::kBfloat16, {4, 6, 5});
+}
+
+TEST(edges_on_part_of_the_channels) {
+    if (!available()) return;
+    check_gradients(NormKind::kAffine, true, true, {6, 5, 4}, 8, 3);
+    check_gradients(NormKind::kPlain, false, true, {4, 37, 3}, 9, 2);
+    check_gradients(NormKind::kAffine, true, false, {8, 3, 6}, 10, 4);
+    check_threads<float>(Storage::kFloat32, {16, 40, 9}, 4);
+    check_threads<std::uint16_t>(Storage::kBfloat16, {10, 7, 5}, 5);
 }
 
 TEST(bands_of_a_large_image) {
@@ -304,13 +315,17 @@ TEST(what_does_not_fit_is_refused) {
     CHECK_THROWS(MixedCell(2, {{0, 1, 1, some}}), Error, "later node");
     CHECK_THROWS(MixedCell(1, {{0, 1, 3, some}}), Error, "stride");
     CHECK_THROWS(MixedCell(1, {{0, 1, 1, {}}}), Error, "candidates");
+    CHECK_THROWS(MixedCell(1, {{0, 1, 1, some, 0}}), Error, "divisor");
+    CHECK_THROWS(MixedCell(2, {{0, 2, 1, some, 2}, {1, 2, 1, some}}), Error, "agree in the divisor");
     CHECK_THROWS(MixedCell(1, {{0, 1, 1, {{CandidateKind::kMaxPool, 2, 1, 1, NormKind::kNone, false}}}}),
                  Error, "kernel_size");
     if (!available()) return;
-    const MixedCell cell = example_cell(NormKind::kPlain, false);
+    const MixedCell cell = example_cell(NormKind::kPlain, false, 1);
     CHECK_THROWS(saved_elements(cell, {{4, 8, 8}}, {4, 4}), Error, "inputs");
     CHECK_THROWS(saved_elements(cell, {{4, 8, 8}, {4, 9, 8}}, {4, 4}), Error, "agree");
     CHECK_THROWS(saved_elements(cell, {{4, 8, 8}, {4, 8, 8}}, {4, 5}), Error, "channels");
+    const MixedCell partial = example_cell(NormKind::kPlain, false, 3);
+    CHECK_THROWS(saved_elements(partial, {{4, 8, 8}, {4, 8, 8}}, {4, 4}), Error, "multiple of the divisor");
     Run<float> run(NormKind::kPlain, false, Storage::kFloat32, 1, {4, 6, 6}, true, 7);
     run.parameters.pop_back();
     CHECK_THROWS(run.run_forward(1), Error, "parameters");

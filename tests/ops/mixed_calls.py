@@ -37,7 +37,10 @@ def arguments(
 def cell_arguments(
     spec: CellSpec, channels: int, seed: int = 0, dtype: torch.dtype = torch.float64, **options: Any
 ) -> dict[str, Any]:
-    """Arguments of `mixed_cell` for two images of 5 x 4 pixels, all states with as many channels."""
+    """Arguments of `mixed_cell` for two images of 5 x 4 pixels, all states with as many channels.
+
+    Every other seed has weights of edges.
+    """
     channels_of = [channels] * spec.inputs
     shapes, buffers = spec.parameter_shapes(channels_of), spec.buffer_shapes(channels_of)
     return {
@@ -46,6 +49,7 @@ def cell_arguments(
         "parameters": [random_tensor(shape, seed + 50 + i, dtype) for i, shape in enumerate(shapes)],
         "spec": spec,
         "running": random_running(buffers, seed, dtype),
+        "edge_weights": random_tensor([len(spec.edges)], seed + 8) if seed % 2 else None,
     } | options
 
 
@@ -53,8 +57,8 @@ def results(function: Callable[..., Any], call: dict[str, Any]) -> list[Tensor]:
     """Nodes, gradients of all tensors (of a random sum of the nodes), and running statistics afterwards."""
     leaves: dict[str, Any] = {}
     wrt = []
-    for name in ("x", "inputs", "alpha", "alphas", "parameters"):
-        if name in call:
+    for name in ("x", "inputs", "alpha", "alphas", "edge_weights", "parameters"):
+        if call.get(name) is not None:
             given = [call[name]] if isinstance(call[name], Tensor) else call[name]
             own = [tensor.detach().requires_grad_() for tensor in given]
             leaves[name] = own[0] if isinstance(call[name], Tensor) else own

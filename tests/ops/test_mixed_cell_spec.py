@@ -50,8 +50,9 @@ def test_names_and_shapes_are_those_of_the_edges_in_turn() -> None:
 @given(cell_specs())
 @settings(max_examples=25)
 def test_the_definition_is_the_sum_over_edges(spec: CellSpec) -> None:
-    channels = [3] * spec.inputs
-    inputs = [random_tensor((2, 3, 5, 4), seed=i) for i in range(spec.inputs)]
+    channels = [6] * spec.inputs
+    inputs = [random_tensor((2, 6, 5, 4), seed=i) for i in range(spec.inputs)]
+    weights = random_tensor([len(spec.edges)], seed=9)
     alphas = [random_tensor([len(e.spec.candidates)], seed=10 + i) for i, e in enumerate(spec.edges)]
     parameters = [random_tensor(s, seed=20 + i) for i, s in enumerate(spec.parameter_shapes(channels))]
     running = random_running(spec.buffer_shapes(channels), seed=3)
@@ -65,7 +66,7 @@ def test_the_definition_is_the_sum_over_edges(spec: CellSpec) -> None:
             count = len(edge.spec.parameter_names(edge.stride))
             start = len([n for n in spec.buffer_names() if int(n.split(".")[0]) < e])
             buffers = expected_running[start : start + len(edge.spec.buffer_names(edge.stride))]
-            states[node] = states[node] + reference.mixed_op(
+            states[node] = states[node] + weights[e] * reference.mixed_op(
                 states[edge.source],
                 alphas[e],
                 parameters[first : first + count],
@@ -73,7 +74,7 @@ def test_the_definition_is_the_sum_over_edges(spec: CellSpec) -> None:
                 running=buffers,
                 stride=edge.stride,
             )
-    nodes = reference.mixed_cell(inputs, alphas, parameters, spec, running=running)
+    nodes = reference.mixed_cell(inputs, alphas, parameters, spec, edge_weights=weights, running=running)
     torch.testing.assert_close(nodes, states[spec.inputs :])
     torch.testing.assert_close(running, expected_running)
 
@@ -103,7 +104,16 @@ PARTIAL = sets.darts(channel_divisor=4)
         (lambda: CellEdge(-1, 1, PLAIN), ValueError, "got -1 and 1"),
         (lambda: CellEdge(0.0, 1, PLAIN), TypeError, "source must be an int, got 0.0"),  # type: ignore[arg-type]
         (lambda: CellEdge(0, 1, "none"), TypeError, "spec must be a MixedOpSpec, got str"),  # type: ignore[arg-type]
-        (lambda: CellEdge(0, 1, PARTIAL), ValueError, "spec must have channel_divisor 1 .*, got 4"),
+        (
+            lambda: CellSpec(1, (CellEdge(0, 1, PARTIAL), CellEdge(0, 2, PLAIN), CellEdge(1, 2, PARTIAL))),
+            ValueError,
+            r"edges that leave state 0 must agree in channel_divisor, got 4 and, from edges\[1\], 1",
+        ),
+        (
+            lambda: CellSpec(2, (CellEdge(0, 2, PARTIAL), CellEdge(1, 2, PLAIN))),
+            ValueError,
+            r"edges that enter node 2 must agree in channel_divisor, got 4 and, from edges\[1\], 1",
+        ),
         (lambda: CellEdge(0, 1, PLAIN, 3), ValueError, "CellEdge: stride must be 1 or 2, got 3"),
         (lambda: CellSpec(0, (CellEdge(0, 1, PLAIN),)), ValueError, "inputs must be at least 1, got 0"),
         (lambda: CellSpec(1, ()), ValueError, "edges must hold at least one edge, got none"),

@@ -90,6 +90,7 @@ def check_mixed_cell(
     where: str,
     inputs: Sequence[Tensor],
     alphas: Sequence[Tensor] | Tensor,
+    edge_weights: Tensor | None,
     parameters: Sequence[Tensor],
     spec: CellSpec,
     training: bool,
@@ -105,6 +106,13 @@ def check_mixed_cell(
     _check_inputs(where, inputs, spec)
     x = inputs[0]
     _check_alphas(where, alphas, spec, x)
+    if edge_weights is not None:
+        check_floating(f"{where}: edge_weights", edge_weights, x)
+        if edge_weights.shape != (len(spec.edges),):
+            raise ValueError(
+                f"{where}: edge_weights must have shape [E] with E = {len(spec.edges)} (from spec), "
+                f"got {list(edge_weights.shape)}"
+            )
     names = spec.parameter_names()
     check_list(f"{where}: parameters", parameters, names)
     for index, tensor in enumerate(parameters):

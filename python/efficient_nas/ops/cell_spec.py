@@ -17,10 +17,7 @@ _EDGE_FIELDS = ("source", "target", "spec", "stride")
 
 @dataclass(frozen=True, slots=True)
 class CellEdge:
-    """One mixed operation of a cell, from state `source` to the node `target`, a later state.
-
-    spec: without partial channels; only `mixed_op` takes them.
-    """
+    """One mixed operation of a cell, from state `source` to the node `target`, a later state."""
 
     source: int
     target: int
@@ -38,11 +35,6 @@ class CellEdge:
         object.__setattr__(self, "target", target)
         if not isinstance(self.spec, MixedOpSpec):
             raise TypeError(f"CellEdge: spec must be a MixedOpSpec, got {type(self.spec).__name__}")
-        if self.spec.channel_divisor != 1:
-            raise ValueError(
-                "CellEdge: spec must have channel_divisor 1 (partial channels are for mixed_op), "
-                f"got {self.spec.channel_divisor}"
-            )
         object.__setattr__(self, "stride", checked_stride("CellEdge", self.stride))
 
 
@@ -52,6 +44,7 @@ class CellSpec:
 
     States are numbered: 0 to inputs - 1 are the inputs, then come the nodes. Every node has at least one
     edge; several may join the same two states. The order of edges is that of their alphas and tensors.
+    Edges that leave one state agree in their specs' channel_divisor, and so do edges that enter one node.
     text: what `to_json` returns.
     """
 
@@ -75,6 +68,7 @@ class CellSpec:
                 f"CellSpec: the targets of edges must be the nodes {self.inputs} (the number of inputs), "
                 f"{self.inputs + 1}, ... without a gap, got {sorted(targets)}"
             )
+        self._check_divisors()
         object.__setattr__(self, "text", self._text())
 
     def __hash__(self) -> int:
@@ -168,6 +162,17 @@ class CellSpec:
         return json.dumps(
             {"inputs": self.inputs, "specs": [spec.to_object() for spec in specs], "edges": edges}
         )
+
+    def _check_divisors(self) -> None:
+        found: dict[tuple[str, int], int] = {}
+        for e, edge in enumerate(self.edges):
+            divisor = edge.spec.channel_divisor
+            for where in (("leave state", edge.source), ("enter node", edge.target)):
+                if found.setdefault(where, divisor) != divisor:
+                    raise ValueError(
+                        f"CellSpec: edges that {where[0]} {where[1]} must agree in channel_divisor, got "
+                        f"{found[where]} and, from edges[{e}], {divisor}"
+                    )
 
     def _channels(self, input_channels: Sequence[int], node_channels: Sequence[int] | None) -> list[int]:
         """Of every state."""

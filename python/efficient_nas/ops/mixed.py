@@ -8,7 +8,6 @@ from operator import attrgetter
 import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
-from torch.nn import functional
 
 from efficient_nas.ops import mixed_registered as registered
 from efficient_nas.ops.arguments import check_mixed_op, check_options
@@ -20,6 +19,8 @@ from efficient_nas.ops.mixed_plan import (
     Options,
     Plan,
     check_supported,
+    final_weights,
+    fits,
     plan_if_fits,
     plan_of,
     single,
@@ -57,34 +58,19 @@ def mixed_op(
     if torch.compiler.is_compiling():
         if not isinstance(spec, MixedOpSpec):
             raise TypeError("mixed_op: spec must be a MixedOpSpec")
-        if x.shape[1] % spec.channel_divisor:
-            raise ValueError("mixed_op: the channels of x must be a multiple of spec.channel_divisor")
-        mixed = _mixed_channels(x, spec)
-        text = single_text(spec.text, stride)
-        (y,) = registered.mixed_cell([mixed], alpha, parameters, running, text, options)
-        return _join(y, x, spec.channel_divisor, stride)
+        weights, text = final_weights([alpha], None, [spec]), single_text(spec.text, stride)
+        return registered.mixed_cell([x], weights, parameters, running, text, options)[0]
     check_options("mixed_op", *options)
     plan = None
-    if (
-        isinstance(spec, MixedOpSpec)
-        and isinstance(x, Tensor)
-        and x.ndim == 4
-        and x.shape[1] % spec.channel_divisor == 0
-        and type(stride) is int
-        and stride in {1, 2}
-    ):
-        mixed = _mixed_channels(x, spec)
-        cell = single(spec, stride)
-        plan = _quick_plan([mixed], [alpha], parameters, cell, training, running)
+    if isinstance(spec, MixedOpSpec) and type(stride) is int and stride in {1, 2}:
+        plan = _quick_plan([x], [alpha], None, parameters, single(spec, stride), training, running)
     if plan is None:
         check_mixed_op(
             "mixed_op", x, alpha, parameters, spec, training, running, stride, eps, momentum, skip_zero
         )
         check_supported("mixed_op", [x, alpha, *parameters, *(running or ())])
-        mixed = _mixed_channels(x, spec)
-        plan = plan_of(single(spec, int(stride)), [mixed], parameters)
-    (y,) = _run(plan, [mixed], alpha, parameters, running, options)
-    return _join(y, x, spec.channel_divisor, stride)
+        plan = plan_of(single(spec, int(stride)), [x], parameters)
+    return _run(plan, [x], final_weights([alpha], None, [spec]), parameters, running, options)[0]
 
 
 def mixed_cell(
@@ -93,6 +79,7 @@ def mixed_cell(
     parameters: Sequence[Tensor],
     spec: CellSpec,
     *,
+    edge_weights: Tensor | None = None,
     training: bool = True,
     running: Sequence[Tensor] | None = None,
     eps: float = 1e-5,
@@ -109,25 +96,38 @@ def mixed_cell(
     if torch.compiler.is_compiling():
         if not isinstance(spec, CellSpec):
             raise TypeError("mixed_cell: spec must be a CellSpec")
-        return registered.mixed_cell(inputs, _joined(alphas), parameters, running, spec.text, options)
+        weights = final_weights(alphas, edge_weights, [edge.spec for edge in spec.edges])
+        return registered.mixed_cell(inputs, weights, parameters, running, spec.text, options)
     check_options("mixed_cell", *options)
     plan = None
     # One-dimensional weights are for the registered operation.
     if isinstance(spec, CellSpec) and not (isinstance(alphas, Tensor) and alphas.ndim == 1):
-        plan = _quick_plan(inputs, alphas, parameters, spec, training, running)
+        plan = _quick_plan(inputs, alphas, edge_weights, parameters, spec, training, running)
     if plan is None:
         check_mixed_cell(
-            "mixed_cell", inputs, alphas, parameters, spec, training, running, eps, momentum, skip_zero
+            "mixed_cell",
+            inputs,
+            alphas,
+            edge_weights,
+            parameters,
+            spec,
+            training,
+            running,
+            eps,
+            momentum,
+            skip_zero,
         )
         all_alphas = [alphas] if isinstance(alphas, Tensor) else alphas
         check_supported("mixed_cell", [*inputs, *all_alphas, *parameters, *(running or ())])
         plan = plan_of(spec, inputs, parameters)
-    return _run(plan, inputs, _joined(alphas), parameters, running, options)
+    weights = final_weights(alphas, edge_weights, [edge.spec for edge in spec.edges])
+    return _run(plan, inputs, weights, parameters, running, options)
 
 
 def _quick_plan(
     inputs: Sequence[Tensor],
     alphas: Sequence[Tensor] | Tensor,
+    edge_weights: Tensor | None,
     parameters: Sequence[Tensor],
     spec: CellSpec,
     training: bool,
@@ -138,6 +138,10 @@ def _quick_plan(
     autocast = torch.is_autocast_enabled("cpu")
     plan = plan_if_fits(inputs, alphas, parameters, buffers, spec, same_dtype=not autocast)
     if plan is None or (plan.shapes.buffers and not buffers and not (training and running is None)):
+        return None
+    if edge_weights is not None and not fits(
+        [edge_weights], [(len(spec.edges),)], inputs[0], same_dtype=False
+    ):
         return None
     return None if any(map(_requires_grad, buffers)) else plan
 
@@ -159,27 +163,3 @@ def _run(
     ):
         registered.refuse_forward_mode()
     return registered.mixed_cell(inputs, alphas, parameters, running, plan.spec.text, options)
-
-
-def _joined(alphas: Sequence[Tensor] | Tensor) -> Tensor:
-    """The weights of all edges in one tensor."""
-    return alphas.reshape(-1) if isinstance(alphas, Tensor) else torch.cat(list(alphas))
-
-
-def _mixed_channels(x: Tensor, spec: MixedOpSpec) -> Tensor:
-    """The channels that candidates see."""
-    return x if spec.channel_divisor == 1 else x[:, : x.shape[1] // spec.channel_divisor]
-
-
-def _join(y: Tensor, x: Tensor, groups: int, stride: int) -> Tensor:
-    """y with the channels of x that bypass it, shuffled: the first of every group, the second of each, ..."""
-    if groups == 1:
-        return y
-    bypassed = x[:, x.shape[1] // groups :].to(y.dtype)
-    if stride == 2:
-        bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
-    # [N, H, W, channel of the group, group], which is channels_last memory of the result.
-    n, c, h, w = y.shape
-    others = bypassed.reshape(n, groups - 1, c, h, w).permute(0, 3, 4, 2, 1)
-    both = torch.cat([y.permute(0, 2, 3, 1).unsqueeze(-1), others], dim=-1)
-    return both.flatten(3).permute(0, 3, 1, 2)

@@ -14,7 +14,16 @@ from torch import Tensor
 from efficient_nas.ops import mixed_kernels as kernels
 from efficient_nas.ops.cell_arguments import check_mixed_cell
 from efficient_nas.ops.depthwise_kernels import STORAGES
-from efficient_nas.ops.mixed_plan import Options, Plan, cell_of, check_supported, fits, plan, plan_if_fits
+from efficient_nas.ops.mixed_plan import (
+    Options,
+    Plan,
+    cell_of,
+    check_supported,
+    fits,
+    num_weights,
+    plan,
+    plan_if_fits,
+)
 
 
 def _checked(
@@ -36,14 +45,19 @@ def _checked(
         return found
     # Says what is wrong, in the words of the public function.
     check_supported("mixed_cell", [*inputs, alphas, *parameters, *running])
-    counts = [len(edge.spec.candidates) for edge in cell.edges]
-    weights = torch.split(alphas, counts) if alphas.shape == (sum(counts),) else alphas
+    counts = [num_weights(edge.spec) for edge in cell.edges]
+    weights: Any = alphas
+    if alphas.shape == (sum(counts),):
+        parts = zip(torch.split(alphas, counts), cell.edges, strict=True)
+        weights = [part[: len(edge.spec.candidates)] for part, edge in parts]
     buffers = None if options.training else running
     training, eps, momentum, skip_zero = options
     check_mixed_cell(
-        "mixed_cell", inputs, weights, parameters, cell, training, buffers, eps, momentum, skip_zero
+        "mixed_cell", inputs, weights, None, parameters, cell, training, buffers, eps, momentum, skip_zero
     )
-    raise ValueError("mixed_cell: alphas must be one tensor [K of all edges], and running [] in training")
+    raise ValueError(
+        "mixed_cell: alphas must be one tensor [weights of all edges], and running [] in training"
+    )
 
 
 def forward(

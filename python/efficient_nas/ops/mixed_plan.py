@@ -67,8 +67,8 @@ def plan_if_fits(
 ) -> Plan | None:
     """The plan where the kernels can take these tensors; None where a closer look has to say what is wrong.
 
-    alphas: as of `mixed_cell`, or those of all edges in one. running: () where none is given. same_dtype:
-    parameters and running statistics must have the dtype of the inputs.
+    alphas: as of `mixed_cell`, or, in one dimension, what `final_weights` makes of them. running: () where
+    none is given. same_dtype: parameters and running statistics must have the dtype of the inputs.
     """
     numbers = _numbers(spec)
     if (
@@ -85,7 +85,7 @@ def plan_if_fits(
     shapes = found.shapes
     all_alphas: list[tuple[int, ...]]
     if isinstance(alphas, Tensor):
-        all_alphas = [(sum(numbers.alphas),)]
+        all_alphas = [(found.alphas,)]
         if alphas.ndim == 2 and len(set(numbers.alphas)) == 1:
             all_alphas = [(len(numbers.alphas), numbers.alphas[0])]
         alphas = [alphas]
@@ -109,6 +109,37 @@ def _numbers(spec: CellSpec) -> _Numbers:
     return _Numbers(len(spec.parameter_names()), [len(edge.spec.candidates) for edge in spec.edges])
 
 
+def num_weights(spec: MixedOpSpec) -> int:
+    """How many weights the kernels take for an edge: of the candidates, and of channels that bypass them."""
+    return len(spec.candidates) + (spec.channel_divisor > 1)
+
+
+def final_weights(
+    alphas: Sequence[Tensor] | Tensor, edge_weights: Tensor | None, specs: Sequence[MixedOpSpec]
+) -> Tensor:
+    """What the kernels multiply candidates and bypassed channels with, of all edges in one tensor.
+
+    alphas, edge_weights: as of `mixed_cell`; specs: of the edges.
+    """
+    partial = {spec.channel_divisor > 1 for spec in specs}
+    if edge_weights is None:
+        if partial == {False}:
+            if isinstance(alphas, Tensor):
+                return alphas.reshape(-1)
+            return alphas[0] if len(alphas) == 1 else torch.cat(list(alphas))
+        edge_weights = alphas[0].new_ones(len(specs))
+    weights = edge_weights.unsqueeze(1)
+    if isinstance(alphas, Tensor) and len(partial) == 1:
+        weighted = alphas * weights
+        return (torch.cat([weighted, weights], dim=1) if partial == {True} else weighted).reshape(-1)
+    parts = []
+    for alpha, weight, spec in zip(alphas, weights, specs, strict=True):
+        parts.append(alpha * weight)
+        if spec.channel_divisor > 1:
+            parts.append(weight)
+    return torch.cat(parts)
+
+
 def plan_of(spec: CellSpec, inputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> Plan:
     """The plan of a cell for these tensors; ValueError if its edges do not fit together with them."""
     # int(): a symbolic size of a compiler becomes a fixed one. Only the number of images stays open.
@@ -126,7 +157,7 @@ def plan(spec: CellSpec, images: tuple[Image, ...], channels: tuple[int, ...]) -
         native,
         list(images),
         list(channels),
-        sum(len(edge.spec.candidates) for edge in spec.edges),
+        sum(num_weights(edge.spec) for edge in spec.edges),
         native.saved_elements(list(images), list(channels)),
         native.statistics_size(list(images), list(channels)),
         sorted({edge.source - spec.inputs for edge in spec.edges if edge.source >= spec.inputs}),
@@ -153,6 +184,7 @@ def _native(spec: CellSpec) -> _core.MixedCell:
                     )
                     for op in edge.spec.candidates
                 ],
+                edge.spec.channel_divisor,
             )
             for edge in spec.edges
         ],
@@ -161,15 +193,14 @@ def _native(spec: CellSpec) -> _core.MixedCell:
 
 @lru_cache(maxsize=256)
 def single(spec: MixedOpSpec, stride: int) -> CellSpec:
-    """The cell of one edge that a mixed operation is, without the channels that bypass it."""
+    """The cell of one edge that a mixed operation is."""
     return cell_of(single_text(spec.text, stride))
 
 
 def single_text(text: str, stride: int) -> str:
     """The text of `single` from that of the spec; by operations on strings that a compiler can follow."""
-    candidates = text.rpartition(', "channel_divisor"')[0]
     edge = f'{{"source": 0, "target": 1, "spec": 0, "stride": {stride}}}'
-    return f'{{"inputs": 1, "specs": [{candidates}}}], "edges": [{edge}]}}'
+    return f'{{"inputs": 1, "specs": [{text}], "edges": [{edge}]}}'
 
 
 @lru_cache(maxsize=256)
@@ -238,9 +269,13 @@ def check_values(plan: Plan, batch: int, alphas: Tensor, options: Options) -> No
     weights = iter(alphas.tolist())
     for edge in plan.spec.edges:
         (source, _, _), (target, height, width) = (plan.shapes.states[s] for s in (edge.source, edge.target))
+        divisor = edge.spec.channel_divisor
         for op in edge.spec.candidates:
             skipped = next(weights) == 0 and options.skip_zero
-            norms = [layer for layer in op.layers(source, target, edge.stride) if isinstance(layer, Norm)]
+            layers = op.layers(source // divisor, target // divisor, edge.stride)
+            norms = [layer for layer in layers if isinstance(layer, Norm)]
             if height * width == 1 and norms and not skipped:
                 one_value = alphas.new_zeros(1, norms[0].channels, 1, 1)
                 functional.batch_norm(one_value, None, None, training=True)
+        if divisor > 1:
+            next(weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,27 +50,8 @@ def mixed_op(
     output_channels = check_mixed_op(
         "mixed_op", x, alpha, parameters, spec, training, running, stride, eps, momentum, skip_zero
     )
-    mixed_channels = x.shape[1] // spec.channel_divisor
-    source = x[:, :mixed_channels]
-    named = dict(zip(spec.parameter_names(stride), parameters, strict=True))
-    if running is not None:
-        named |= dict(zip(spec.buffer_names(stride), running, strict=True))
-
-    height, width = (-(-side // stride) for side in x.shape[2:])
-    y = x.new_zeros(len(x), output_channels // spec.channel_divisor, height, width)
-    skipped = (alpha.detach() == 0).tolist() if skip_zero else [False] * len(spec.candidates)
-    for k, candidate in enumerate(spec.candidates):
-        prefix = f"{k}."
-        tensors = {
-            name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)
-        }
-        if skipped[k]:
-            # A sum over nothing: exactly 0 whatever the tensor holds, and its gradient is zeros, not None.
-            y = y + sum(tensor[:0].sum() for tensor in (alpha, x, *tensors.values()))
-        else:
-            layers = _Layers(tensors, training, eps, momentum)
-            y = y + alpha[k] * _run(candidate, source, layers, stride)
-    return y if spec.channel_divisor == 1 else _join(y, x[:, mixed_channels:], spec.channel_divisor, stride)
+    settings = _Settings(training, eps, momentum, skip_zero)
+    return _edge(x, alpha, None, parameters, spec, running, stride, output_channels, settings)
 
 
 def mixed_cell(
@@ -78,6 +60,7 @@ def mixed_cell(
     parameters: Sequence[Tensor],
     spec: CellSpec,
     *,
+    edge_weights: Tensor | None = None,
     training: bool = True,
     running: Sequence[Tensor] | None = None,
     eps: float = 1e-5,
@@ -88,13 +71,26 @@ def mixed_cell(
 
     inputs: spec.inputs tensors [N, C, H, W] of one dtype; edges into one node must give it one size.
     alphas: of every edge [K], or one tensor [E, K] where edges have as many candidates.
+    edge_weights [E]: a factor of every edge's mixed operation (PC-DARTS' edge normalisation), any floating
+    dtype; None: 1. It multiplies the weights of the edge's candidates, and the channels that bypass them.
     parameters, running: of all edges in turn, in each as in `mixed_op`; names and shapes are
     `spec.parameter_names`, `spec.parameter_shapes`, `spec.buffer_names`, `spec.buffer_shapes`.
     Everything else is as in `mixed_op`.
     """
-    check_mixed_cell(
-        "mixed_cell", inputs, alphas, parameters, spec, training, running, eps, momentum, skip_zero
+    shapes = check_mixed_cell(
+        "mixed_cell",
+        inputs,
+        alphas,
+        edge_weights,
+        parameters,
+        spec,
+        training,
+        running,
+        eps,
+        momentum,
+        skip_zero,
     )
+    settings = _Settings(training, eps, momentum, skip_zero)
     own_parameters, own_running = iter(parameters), iter(running or ())
     tensors = [
         (
@@ -106,23 +102,78 @@ def mixed_cell(
     states = list(inputs)
     for node in range(spec.inputs, spec.inputs + spec.nodes):
         terms = [
-            mixed_op(
+            _edge(
                 states[edge.source],
                 alphas[e],
+                None if edge_weights is None else edge_weights[e],
                 tensors[e][0],
                 edge.spec,
-                training=training,
-                running=tensors[e][1],
-                stride=edge.stride,
-                eps=eps,
-                momentum=momentum,
-                skip_zero=skip_zero,
+                tensors[e][1],
+                edge.stride,
+                shapes.states[node][0],
+                settings,
             )
             for e, edge in enumerate(spec.edges)
             if edge.target == node
         ]
         states.append(sum(terms[1:], start=terms[0]))
     return states[spec.inputs :]
+
+
+class _Settings(NamedTuple):
+    """What all edges of a call have in common."""
+
+    training: bool
+    eps: float
+    momentum: float
+    skip_zero: bool
+
+
+def _edge(
+    x: Tensor,
+    alpha: Tensor,
+    weight: Tensor | None,
+    parameters: Sequence[Tensor],
+    spec: MixedOpSpec,
+    running: Sequence[Tensor] | None,
+    stride: int,
+    output_channels: int,
+    settings: _Settings,
+) -> Tensor:
+    """The mixed operation of x, times the weight of an edge."""
+    if weight is not None:
+        alpha = alpha * weight
+    mixed_channels = x.shape[1] // spec.channel_divisor
+    source = x[:, :mixed_channels]
+    named = dict(zip(spec.parameter_names(stride), parameters, strict=True))
+    if running is not None:
+        named |= dict(zip(spec.buffer_names(stride), running, strict=True))
+
+    height, width = (-(-side // stride) for side in x.shape[2:])
+    y = x.new_zeros(len(x), output_channels // spec.channel_divisor, height, width)
+    skipped = (alpha.detach() == 0).tolist() if settings.skip_zero else [False] * len(spec.candidates)
+    for k, candidate in enumerate(spec.candidates):
+        prefix = f"{k}."
+        tensors = {
+            name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)
+        }
+        if skipped[k]:
+            # A sum over nothing: exactly 0 whatever the tensor holds, and its gradient is zeros, not None.
+            y = y + sum(tensor[:0].sum() for tensor in (alpha, x, *tensors.values()))
+        else:
+            layers = _Layers(tensors, settings.training, settings.eps, settings.momentum)
+            y = y + alpha[k] * _run(candidate, source, layers, stride)
+    if spec.channel_divisor == 1:
+        return y
+    bypassed = x[:, mixed_channels:]
+    if stride == 2:
+        bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
+    if weight is not None:
+        if settings.skip_zero and weight == 0:
+            bypassed = torch.zeros_like(bypassed) + x[:0].sum() + weight.reshape(1)[:0].sum()
+        else:
+            bypassed = weight * bypassed
+    return _shuffle(torch.cat([y, bypassed], dim=1), spec.channel_divisor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +257,7 @@ def _mbconv(op: OpSpec, x: Tensor, layers: _Layers, stride: int) -> Tensor:
     return y + x if stride == 1 and y.shape == x.shape else y
 
 
-def _join(mixed: Tensor, bypassed: Tensor, groups: int, stride: int) -> Tensor:
-    """All channels again, shuffled: the first of every one of `groups` groups, the second of each, ..."""
-    if stride == 2:
-        bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
-    y = torch.cat([mixed, bypassed], dim=1)
+def _shuffle(y: Tensor, groups: int) -> Tensor:
+    """The first channel of every one of `groups` groups, the second of each, ..."""
     n, c, h, w = y.shape
     return y.reshape(n, groups, c // groups, h, w).transpose(1, 2).flatten(1, 2)
