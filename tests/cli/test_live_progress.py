@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import time
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from efficient_nas.cli.display import _Lines, _Live, status
+from efficient_nas.cli.display import _Lines, _Live, epoch_status, status
 from efficient_nas.execution import Budget
 from efficient_nas.recipes import Progress
+from efficient_nas.supernet import EpochRecord
 from efficient_nas.types import Result, Trial, TrialStatus
 
 GENOTYPE = np.zeros(2, np.uint8)
@@ -64,6 +66,26 @@ def test_resumed_trials_say_nothing_about_the_pace() -> None:
         add(progress, 0.5)
     left = progress.seconds_left()
     assert left is not None and left >= 0.05  # 10 trials took at least that, 10 are left
+
+
+def test_an_epoch_of_a_supernet_in_a_line() -> None:
+    bare = EpochRecord(1, 7.5, 2.25, 0.25, None, None, 0.025, None, None)
+    assert epoch_status(bare) == "loss 2.250 accuracy 25.00%"
+    rewards = dataclasses.replace(bare, alpha_accuracy=0.5, diagnosis={"skips_cell": 3.0})
+    assert epoch_status(rewards) == "loss 2.250 accuracy 25.00% | alpha accuracy 50.00% | skips 3"
+    diagnosis = {
+        "skips_normal": 2.0,
+        "skips_reduce": 0.0,
+        "entropy_normal": 2.0,
+        "entropy_share_normal": 0.9618,
+        "entropy_share_reduce": 0.5,
+        "eigenvalue": 0.31234,
+    }
+    full = dataclasses.replace(rewards, alpha_loss=1.75, diagnosis=diagnosis)
+    assert epoch_status(full) == (
+        "loss 2.250 accuracy 25.00% | alpha loss 1.750 accuracy 50.00% | skips normal 2, reduce 0 | "
+        "entropy normal 0.962, reduce 0.5 | eigenvalue 0.312"
+    )
 
 
 def phases(observer: Any) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -14,6 +15,9 @@ from rich.progress import Progress as Bars
 from efficient_nas.cli.results import shown_number
 from efficient_nas.recipes import Observer, Progress
 from efficient_nas.recipes.progress import Silent
+
+if TYPE_CHECKING:  # torch comes with it
+    from efficient_nas.supernet import EpochRecord
 
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 5.0
@@ -78,6 +82,23 @@ class _Lines:
 
     def note(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+def epoch_status(record: EpochRecord) -> str:
+    """One epoch of a supernet in a line: losses and accuracies of weights and alphas, then the diagnosis."""
+    parts = [f"loss {record.weight_loss:.3f} accuracy {record.weight_accuracy:.2%}"]
+    if record.alpha_accuracy is not None:
+        loss = "" if record.alpha_loss is None else f"loss {record.alpha_loss:.3f} "
+        parts.append(f"alpha {loss}accuracy {record.alpha_accuracy:.2%}")
+    for title, prefix in (("skips", "skips_"), ("entropy", "entropy_share_")):
+        named = [(k.removeprefix(prefix), v) for k, v in record.diagnosis.items() if k.startswith(prefix)]
+        if len(named) == 1:
+            parts.append(f"{title} {named[0][1]:.3g}")
+        elif named:
+            parts.append(f"{title} {', '.join(f'{cell} {value:.3g}' for cell, value in named)}")
+    if "eigenvalue" in record.diagnosis:
+        parts.append(f"eigenvalue {record.diagnosis['eigenvalue']:.3g}")
+    return " | ".join(parts)
 
 
 def status(progress: Progress) -> str:
