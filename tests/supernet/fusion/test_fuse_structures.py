@@ -160,8 +160,28 @@ def test_cells_of_any_class_are_joined() -> None:
 
 
 class EdgeWeights(Stages):
+    def __init__(self) -> None:
+        super().__init__()
+        self.beta = nn.Parameter(torch.tensor([0.5, -0.2]))
+
     def forward(self, x: Tensor) -> Tensor:
-        return 0.5 * self.first(x) + self.second(x) + self.third(x)
+        return self.beta[0] * self.first(x) + self.second(x) + self.beta[1] * self.third(x)
+
+
+def test_weights_of_edges_get_gradients() -> None:
+    plain = EdgeWeights().double()
+    fused = copy.deepcopy(plain)
+    assert [entry.kind for entry in supernet.fuse(fused).joined] == ["EdgeWeights"]
+    x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
+    for network in (plain, fused):
+        network(x).square().sum().backward()
+    torch.testing.assert_close(fused.beta.grad, plain.beta.grad, rtol=1e-9, atol=1e-9)
+
+
+class Halved(Stages):
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.first(x)
+        return torch.cat([a, 0.5 * a, self.second(x) + self.third(x)], dim=1)
 
 
 class Twice(Stages):
@@ -178,7 +198,7 @@ class Activated(Stages):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (EdgeWeights, "it does more with its mixed ops than to add them up"),
+        (Halved, "it does more with its mixed ops than to add them up"),
         (Twice, "a mixed op is not part of exactly one sum"),
         (Activated, "it does more with its mixed ops than to add them up"),
     ],

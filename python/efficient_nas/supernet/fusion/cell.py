@@ -72,13 +72,17 @@ class CellPlan:
             return None
         spec = self.specs.get(structure)
         if spec is None:
-            spec = self.specs[structure] = _cell_spec(structure, every)
+            try:
+                spec = self.specs[structure] = _cell_spec(structure, every)
+            except ValueError:  # some edges out of one state read part of its channels, others all
+                return None
         inputs = [x if child is None else child(x) for child, x in record.inputs]
         nodes = ops.mixed_cell(
             inputs,
             alphas,
             [parameter for edge in edges for parameter in edge.parameters()],
             spec,
+            edge_weights=record.edge_weights,
             training=settings.training,
             running=[buffer for edge in edges for buffer in edge.buffers()]
             if settings.keeps_running

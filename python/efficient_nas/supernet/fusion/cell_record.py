@@ -13,6 +13,8 @@ from efficient_nas.supernet.fusion.mixed_op import MixedOpPlan
 from efficient_nas.supernet.fusion.stand_ins import Mismatch, StandIn, is_vector, unit_vector, with_stand_ins
 from efficient_nas.supernet.fusion.swap import PLAN, FusedModule
 
+_MORE = "it does more with its mixed ops than to add them up"
+
 
 class Structure(NamedTuple):
     """Which states the edges of a cell join; inputs come first, then the nodes.
@@ -39,12 +41,15 @@ class Record:
     """What a cell's forward did with stand-ins, whose vectors have `size` numbers: one a part.
 
     inputs: tensors, with the module that preprocesses them where one does.
+    edge_weights: of the operations in the order of calls, as nodes add them up; None if all are 1.
     """
 
     size: int
     inputs: list[tuple[nn.Module | None, Tensor]] = field(default_factory=list)
     input_of_part: dict[int, int] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
+    edge_weights: Tensor | None = None
+    _nodes: dict[tuple[int, ...], Tensor] = field(default_factory=dict)
 
     def add(self, operation: int, h: object, alpha: Tensor) -> Tensor:
         """What an operation returns that is called with `h`."""
@@ -66,15 +71,18 @@ class Record:
         return len(self.inputs) - 1
 
     def state(self, vector: Tensor | int) -> int | tuple[int, ...]:
-        """What a vector stands for: the number of an input, or the operations that a node adds up."""
+        """What a vector stands for: the number of an input, or the operations that a node adds up, weighted."""
         if isinstance(vector, int):
             return vector
         terms = [(i, value) for i, value in enumerate(vector.flatten().tolist()) if value != 0]
-        if terms and all(value == 1 and i in self.calls for i, value in terms):
-            return tuple(i for i, _ in terms)
+        if terms and all(i in self.calls for i, _ in terms):
+            node = tuple(i for i, _ in terms)
+            if not torch.equal(self._nodes.setdefault(node, vector).flatten(), vector.flatten()):
+                raise Mismatch(_MORE)
+            return node
         if len(terms) == 1 and terms[0][1] == 1:
             return self.input_of_part[terms[0][0]]
-        raise Mismatch("it does more with its mixed ops than to add them up")
+        raise Mismatch(_MORE)
 
     def structure(self, result: Any) -> Structure:
         """The states in the vectors that operations were called with and that forward returned."""
@@ -92,6 +100,7 @@ class Record:
         )
         if sorted(operation for node in nodes for operation in node) != sorted(self.calls):
             raise Mismatch("a mixed op is not part of exactly one sum")
+        self._set_edge_weights(nodes)
         numbers: dict[int | tuple[int, ...], int] = {i: i for i in range(len(self.inputs))}
         numbers |= {node: len(self.inputs) + n for n, node in enumerate(nodes)}
         targets = {operation: numbers[node] for node in nodes for operation in node}
@@ -103,6 +112,12 @@ class Record:
             ),
             tuple(numbers[state] for state in output),
         )
+
+    def _set_edge_weights(self, nodes: Sequence[tuple[int, ...]]) -> None:
+        by_node = torch.cat([self._nodes[node].flatten()[list(node)] for node in nodes])
+        if by_node.requires_grad or bool((by_node != 1).any()):
+            place = {operation: i for i, operation in enumerate(i for node in nodes for i in node)}
+            self.edge_weights = by_node[[place[operation] for operation in self.calls]]
 
 
 def record_forward(

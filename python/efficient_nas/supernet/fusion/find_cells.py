@@ -46,8 +46,6 @@ def try_out_cell(module: nn.Module) -> dict[int, Recognised]:
     """The parts of a cell that join its mixed ops; Refusal says why they cannot run in one call."""
     plan = cell_plan(module)
     assert plan is not None
-    if any(edge.spec.channel_divisor > 1 for edge in plan.edges.values()):
-        raise Refusal("mixed ops on part of the channels are not joined")
     operations = _operations(plan)
     _try_out(random_copy(module), operations)
     return operations
@@ -83,10 +81,11 @@ def _try_out(twin: nn.Module, operations: Mapping[int, Recognised]) -> None:
     ).add(0.1)
     count = argument_count(type(twin))
     refusal: Refusal | None = None
-    for features in (count - 1, count):
+    # Behind the feature maps: weights of candidates, then of edges, or none.
+    for rest in ([weights], [], [weights, weights[:, 0]]):
+        features = count - len(rest)
         if features < 1:
             continue
-        rest = [weights] * (count - features)
         try:
             _try_out_sizes(twin, operations, _input_channels(twin, own, features, rest), rest)
         except Refusal as error:
