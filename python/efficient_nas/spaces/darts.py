@@ -90,8 +90,8 @@ class DARTS(BuiltInSpace):
     ) -> Architecture:
         options = network_options(DARTSOptions, self.name, macro)
         network = NetworkBuilder(input_shape)
-        before = last = network.add(_stem(options, input_shape), [network.input])
-        for layer in _layers(options):
+        before = last = network.add(stem(options, input_shape), [network.input])
+        for layer in layers(options):
             cell = _add_cell(network, layer, genotype.reshape(2, len(NODES), 2, 2), before, last)
             before, last = last, cell
         return network.finish(network.chain(classifier(network.channels(last), num_classes), last))
@@ -125,11 +125,13 @@ class DARTS(BuiltInSpace):
         return genotype
 
 
-def _stem(options: DARTSOptions, input_shape: Shape) -> ArchNode:
+def stem(options: DARTSOptions, input_shape: Shape) -> ArchNode:
+    """The node that takes the images."""
     return ArchNode("conv_bn", input_shape[0], STEM_MULTIPLIER * options.channels, kernel_size=3)
 
 
-def _layers(options: DARTSOptions) -> Iterator[Layer]:
+def layers(options: DARTSOptions) -> Iterator[Layer]:
+    """The cells, in order."""
     channels = options.channels
     before = last = STEM_MULTIPLIER * channels
     after_reduction = False
@@ -166,9 +168,9 @@ def _cost_tables(input_shape: Shape, num_classes: int, options: DARTSOptions) ->
     """Everything around the nodes runs in the same way in every network: its peak is counted here."""
     image = tensor_bytes(input_shape)
     rest = CostSum()
-    before = last = rest.run(_stem(options, input_shape), input_shape, live_bytes=image)
+    before = last = rest.run(stem(options, input_shape), input_shape, live_bytes=image)
     cells = []
-    for index, layer in enumerate(_layers(options)):
+    for index, layer in enumerate(layers(options)):
         inputs_alive = tensor_bytes(last) + (tensor_bytes(before) if index > 0 else 0)
         first = rest.run(layer.preprocess[0], before, live_bytes=image + inputs_alive)
         live = image + tensor_bytes(last) + tensor_bytes(first)

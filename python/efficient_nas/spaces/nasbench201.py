@@ -64,14 +64,14 @@ class NASBench201(BuiltInSpace):
     ) -> Architecture:
         options = network_options(NASBench201Options, self.name, macro)
         network = NetworkBuilder(input_shape)
-        value = network.add(_stem(options, input_shape), [network.input])
+        value = network.add(stem(options, input_shape), [network.input])
         for stage in range(STAGES):
             if stage > 0:
-                value = network.add(_reduction(options, stage), [value])
+                value = network.add(reduction_block(options, stage), [value])
             nodes = _edge_nodes(options.stage_channels(stage))
             for _ in range(options.cells_per_stage):
                 value = _add_cell(network, [nodes[operation] for operation in genotype], value)
-        return network.finish(network.chain(_head(options, num_classes), value))
+        return network.finish(network.chain(head(options, num_classes), value))
 
     def _cost_tables(
         self, input_shape: Shape, num_classes: int, macro: dict[str, Any]
@@ -99,16 +99,19 @@ class NASBench201(BuiltInSpace):
         return genotype
 
 
-def _stem(options: NASBench201Options, input_shape: Shape) -> ArchNode:
+def stem(options: NASBench201Options, input_shape: Shape) -> ArchNode:
+    """The node that takes the images."""
     return ArchNode("conv_bn", input_shape[0], options.channels, kernel_size=3)
 
 
-def _reduction(options: NASBench201Options, stage: int) -> ArchNode:
+def reduction_block(options: NASBench201Options, stage: int) -> ArchNode:
+    """The node before the cells of a stage from the second on."""
     channels = options.stage_channels(stage)
     return ArchNode("resnet_basic_block", options.stage_channels(stage - 1), channels, stride=2)
 
 
-def _head(options: NASBench201Options, num_classes: int) -> list[ArchNode]:
+def head(options: NASBench201Options, num_classes: int) -> list[ArchNode]:
+    """The nodes behind the last cell, one after another."""
     channels = options.stage_channels(STAGES - 1)
     return [ArchNode("bn_relu", channels, channels), *classifier(channels, num_classes)]
 
@@ -135,14 +138,14 @@ def _add_cell(network: NetworkBuilder, edges: list[ArchNode], value: int) -> int
 def _cost_tables(input_shape: Shape, num_classes: int, options: NASBench201Options) -> _core.NASBench201Costs:
     image = tensor_bytes(input_shape)
     rest = CostSum()
-    shape = rest.run(_stem(options, input_shape), input_shape, live_bytes=image)
+    shape = rest.run(stem(options, input_shape), input_shape, live_bytes=image)
     stages = []
     for stage in range(STAGES):
         if stage > 0:
-            shape = rest.run(_reduction(options, stage), shape, live_bytes=image + tensor_bytes(shape))
+            shape = rest.run(reduction_block(options, stage), shape, live_bytes=image + tensor_bytes(shape))
         costs = [node_cost(node, shape).totals for node in _edge_nodes(shape[0])]
         stages.append((tensor_bytes(shape), [(0, 0, 0), *costs[1:]]))
-    for node in _head(options, num_classes):
+    for node in head(options, num_classes):
         shape = rest.run(node, shape, live_bytes=image + tensor_bytes(shape))
     return _core.NASBench201Costs(
         stages, options.cells_per_stage, image, rest.totals, zero_peak_bytes=image + tensor_bytes(shape)

@@ -1,4 +1,4 @@
-"""Supernets: other projects' mixed operations run fused, in place (docs/design/fuse.md)."""
+"""Supernets (docs/design/supernets.md); other projects' mixed operations run fused (docs/design/fuse.md)."""
 
 from efficient_nas.supernet import diagnosis as diagnosis
 from efficient_nas.supernet.data import Images as Images
@@ -8,6 +8,9 @@ from efficient_nas.supernet.fusion import FuseReport as FuseReport
 from efficient_nas.supernet.fusion import NotFused as NotFused
 from efficient_nas.supernet.fusion import fuse as fuse
 from efficient_nas.supernet.fusion import unfuse as unfuse
+from efficient_nas.supernet.networks import DARTS as DARTS
+from efficient_nas.supernet.networks import AlphaTable as AlphaTable
+from efficient_nas.supernet.networks import Supernet as Supernet
 from efficient_nas.supernet.options import EpochRecord as EpochRecord
 from efficient_nas.supernet.options import TrainingOptions as TrainingOptions
 from efficient_nas.supernet.policy import Policy as Policy

@@ -1,0 +1,5 @@
+"""Supernets as torch modules on the fused mixed operation (docs/design/supernets.md)."""
+
+from efficient_nas.supernet.networks.darts import DARTS as DARTS
+from efficient_nas.supernet.networks.supernet import AlphaTable as AlphaTable
+from efficient_nas.supernet.networks.supernet import Supernet as Supernet

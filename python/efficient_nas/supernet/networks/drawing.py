@@ -1,0 +1,43 @@
+"""Draws distinct architectures from a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from efficient_nas.checks import integer
+from efficient_nas.spaces import Space
+from efficient_nas.spaces.space import Genotypes
+from efficient_nas.types import Genotype, derive_seed
+
+ROUNDS = 40
+Draw = Callable[[int, float, np.random.Generator], Genotypes]
+"""Genotypes [size, num_choices] for (size, flatness, generator); flatness 1 is the distribution itself."""
+
+
+def distinct_rows(space: Space, first: Genotype, n: int, seed: int, draw: Draw) -> Genotypes:
+    """`first` and n - 1 more rows that are distinct architectures, in the order in which they were drawn.
+
+    ValueError if there are not as many after all rounds; each is flatter than the one before.
+    """
+    integer("sample: n", n)
+    rows = first[None]
+    for index in range(ROUNDS):
+        if len(rows) >= n:
+            break
+        generator = np.random.Generator(np.random.Philox(derive_seed(seed, "sample", index)))
+        rows = np.concatenate([rows, draw(2 * n, 1.25**index, generator)])
+        rows = rows[space.deduplicate(rows)]
+    if len(rows) < n:
+        raise ValueError(f"sample: n must be at most the {len(rows)} architectures that were found, got {n}")
+    return rows[:n]
+
+
+def pick(probabilities: npt.NDArray[np.float64], draw: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Of every row [..., K] of probabilities an index drawn by them, int64 [...]."""
+    sums = probabilities.cumsum(axis=-1)
+    points = draw.random(probabilities.shape[:-1]) * sums[..., -1]
+    index: npt.NDArray[np.int64] = (points[..., None] >= sums).sum(axis=-1)
+    return index
