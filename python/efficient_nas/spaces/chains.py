@@ -47,7 +47,11 @@ class ChainLayer:
 
     def variant(self, genes: Sequence[int]) -> ArchNode | None:
         """What the layer is with these options of its columns."""
-        return self.nodes[sum(g * m for g, m in zip(genes, self.multipliers, strict=True))]
+        return self.nodes[self.index(genes)]
+
+    def index(self, genes: Sequence[int]) -> int:
+        """Where in `nodes` the layer with these options of its columns is."""
+        return sum(g * m for g, m in zip(genes, self.multipliers, strict=True))
 
 
 class ChainOptions(Hashable, Protocol):

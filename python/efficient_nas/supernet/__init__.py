@@ -10,7 +10,10 @@ from efficient_nas.supernet.fusion import fuse as fuse
 from efficient_nas.supernet.fusion import unfuse as unfuse
 from efficient_nas.supernet.networks import DARTS as DARTS
 from efficient_nas.supernet.networks import AlphaTable as AlphaTable
+from efficient_nas.supernet.networks import Elastic as Elastic
+from efficient_nas.supernet.networks import SinglePath as SinglePath
 from efficient_nas.supernet.networks import Supernet as Supernet
+from efficient_nas.supernet.networks import progressive_shrinking as progressive_shrinking
 from efficient_nas.supernet.options import EpochRecord as EpochRecord
 from efficient_nas.supernet.options import TrainingOptions as TrainingOptions
 from efficient_nas.supernet.policy import Policy as Policy

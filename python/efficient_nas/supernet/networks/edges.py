@@ -58,8 +58,9 @@ class EdgeTensors:
     All norms must agree in mode, eps and momentum; what the first one says counts.
     """
 
-    def __init__(self, edges: Sequence[MixedEdge]) -> None:
-        modules = [module for edge in edges for module in edge.modules()]
+    def __init__(self, candidates: Sequence[nn.Module | None]) -> None:
+        """candidates: of all edges in turn, None where one has no tensors."""
+        modules = [module for owner in candidates if owner is not None for module in owner.modules()]
         norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
         self._parameters = [
             (module._parameters, name)
@@ -71,14 +72,13 @@ class EdgeTensors:
         self._counters = [norm._buffers for norm in norms]
         self._norms = norms[:1]
         # Of every norm the entry of its candidate in the weights of all edges.
-        self._candidates: list[int] = []
-        first = 0
-        for edge in edges:
-            for k, candidate in enumerate(edge.spec.candidates):
-                if candidate.name in edge:
-                    inner = edge[candidate.name].modules()
-                    self._candidates += [first + k for module in inner if isinstance(module, nn.BatchNorm2d)]
-            first += len(edge.spec.candidates)
+        self._candidates = [
+            k
+            for k, owner in enumerate(candidates)
+            if owner is not None
+            for module in owner.modules()
+            if isinstance(module, nn.BatchNorm2d)
+        ]
 
     def parameters(self) -> list[Tensor]:
         """In the order of `spec.parameter_names`."""
@@ -123,7 +123,9 @@ class CellCall:
                 for (source, target), edge in zip(ends, edges, strict=True)
             ),
         )
-        self._tensors = EdgeTensors(edges)
+        self._tensors = EdgeTensors(
+            [edge.module(candidate.name) for edge in edges for candidate in edge.spec.candidates]
+        )
         self._reference = implementation == "reference"
 
     def __call__(

@@ -1,0 +1,113 @@
+"""A supernet of elastic depth, width, kernel and expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from efficient_nas.graph import ArchNode
+from efficient_nas.spaces import Space
+from efficient_nas.spaces.chains import ChainLayer
+from efficient_nas.spaces.mbconv import MBConv
+from efficient_nas.supernet.extremes import extreme
+from efficient_nas.supernet.networks.chain_supernet import ABSENT, ChainSupernet
+from efficient_nas.supernet.networks.elastic_layers import ElasticConvBNReLU, ElasticMBConv
+from efficient_nas.supernet.networks.supernet import checked_implementation, initialised
+
+
+class Elastic(ChainSupernet):
+    """A supernet over `mbconv` that holds the weights of the largest architecture; smaller ones are parts.
+
+    A smaller width or expansion has the first channels, a smaller kernel the transformed centre, a smaller
+    depth the first layers of a stage. implementation: `fused` runs inverted residuals by `ops.mixed_op` on
+    the CPU, `reference` by torch. Train it with `Sandwich` or `Uniform`, through `progressive_shrinking`.
+
+    Once-for-all (Cai et al. 2020, arXiv:1908.09791, section 3.3). Departures: channels are not sorted by
+    importance before widths and expansions shrink, and widths are elastic too. A path's shapes are numbers,
+    which compiled code would be compiled for again and again: `torch.compile` leaves this supernet in eager
+    mode.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
+        *,
+        macro: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        implementation: str = "fused",
+    ) -> None:
+        if not isinstance(space, MBConv):
+            raise ValueError(f"Elastic: space must be an mbconv space, got {space!r}")
+        self._fused = checked_implementation("Elastic", implementation) == "fused"
+        with initialised(seed):
+            super().__init__(space, input_shape, num_classes, macro)
+        self.set_path(extreme(space, largest=True))
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, num_classes] of images [N, C, H, W]."""
+        return super().forward(images)
+
+    def _layer(self, layer: ChainLayer) -> nn.Module:
+        nodes = [node for node in layer.nodes if node is not None]
+        largest = max(nodes, key=_size)
+        if largest.operation == "mbconv":
+            kernels = {node.kernel_size for node in nodes if node.kernel_size is not None}
+            return ElasticMBConv(largest, sorted(kernels), fused=self._fused)
+        return ElasticConvBNReLU(largest)
+
+    def _select(self, found: list[int]) -> None:
+        self._nodes = [
+            None if index == ABSENT else layer.nodes[index]
+            for layer, index in zip(self._layers, found, strict=True)
+        ]
+
+    def _run_layers(self, x: Tensor) -> Tensor:
+        for layer, node in zip(self.layers, self._nodes, strict=True):
+            if node is not None:
+                x = layer(x, node)
+        return x
+
+    def _module_of(self, index: int, found: int) -> nn.Module:
+        layer, node = self.layers[index], self._layers[index].nodes[found]
+        assert isinstance(layer, ElasticMBConv | ElasticConvBNReLU)
+        assert node is not None
+        return layer.alone(node)
+
+
+def _size(node: ArchNode) -> tuple[int, ...]:
+    return node.input_channels, node.output_channels, node.kernel_size or 0, node.expansion
+
+
+def progressive_shrinking(space: Space) -> list[Space]:
+    """Restrictions of a space for one training stage after the other, from its largest architecture to all.
+
+    Kernels open first, all at once; then depths, then expansions, then widths, one more option of every
+    choice a stage, the largest first (arXiv:1908.09791, section 3.3 and its code; widths are our addition).
+    """
+    phases: list[tuple[str, int]] = []
+    for role in ("kernel", "depth", "expansion", "width"):
+        counts = [len(space.allowed[i]) for i, choice in enumerate(space.choices) if choice.role == role]
+        steps = range(2, max(counts, default=1) + 1)
+        phases += [(role, step) for step in (list(steps)[-1:] if role == "kernel" else steps)]
+    open_options = dict.fromkeys(("kernel", "depth", "expansion", "width"), 1)
+    stages = [_largest(space, open_options)]
+    for role, count in phases:
+        open_options[role] = count
+        stages.append(_largest(space, open_options))
+    return stages
+
+
+def _largest(space: Space, counts: Mapping[str, int]) -> Space:
+    """The space with so many of the largest options of every choice, by role."""
+    kept = {}
+    for choice, allowed in zip(space.choices, space.allowed, strict=True):
+        if choice.role is not None and choice.role in counts:
+            values = sorted((choice.options[option] for option in allowed), key=float, reverse=True)
+            kept[choice.name] = values[: counts[choice.role]]
+    return space.keep(kept)
