@@ -9,8 +9,10 @@ from efficient_nas.supernet.fusion import NotFused as NotFused
 from efficient_nas.supernet.fusion import fuse as fuse
 from efficient_nas.supernet.fusion import unfuse as unfuse
 from efficient_nas.supernet.networks import DARTS as DARTS
+from efficient_nas.supernet.networks import PCDARTS as PCDARTS
 from efficient_nas.supernet.networks import AlphaTable as AlphaTable
 from efficient_nas.supernet.networks import Elastic as Elastic
+from efficient_nas.supernet.networks import NASBench201 as NASBench201
 from efficient_nas.supernet.networks import SinglePath as SinglePath
 from efficient_nas.supernet.networks import Supernet as Supernet
 from efficient_nas.supernet.networks import progressive_shrinking as progressive_shrinking

@@ -24,6 +24,7 @@ from efficient_nas.types import Genotype, derive_seed
 Table = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of the edges, and of the candidates of every edge."""
 Probabilities = dict[str, npt.NDArray[np.float64]]
+"""Of the candidates of all edges [E, K], by table; times the weights of edges where there are any."""
 
 
 class GradientSupernet(Supernet):
@@ -54,7 +55,7 @@ class GradientSupernet(Supernet):
         self.relaxation = one_of(f"{name}: relaxation", relaxation, RELAXATIONS)
         self.implementation = checked_implementation(name, implementation)
         self.tables = dict(tables)
-        self._has_path = False
+        self.has_path = False  # whether forward runs the path set last
         self._has_closed = False
         for table, (edges, operations) in self.tables.items():
             shape = len(edges), len(operations)
@@ -80,7 +81,7 @@ class GradientSupernet(Supernet):
     @property
     def skips_zero(self) -> bool:
         """Whether candidates may have the weight 0 for not taking part; those do not run."""
-        return self._has_path or self._has_closed or self.relaxation == "gdas"
+        return self.has_path or self._has_closed or self.relaxation == "gdas"
 
     # ---- what a space's rules say
 
@@ -90,7 +91,7 @@ class GradientSupernet(Supernet):
 
     @abstractmethod
     def _sample(self, probabilities: Probabilities, n: int, draw: np.random.Generator) -> Genotypes:
-        """n genotypes drawn from the distribution, which may repeat."""
+        """n genotypes drawn from the distribution, which may repeat; probabilities need not sum to 1."""
 
     @abstractmethod
     def _path(self, genotype: Genotype) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -108,7 +109,7 @@ class GradientSupernet(Supernet):
 
     def candidate_weights(self) -> dict[str, Tensor]:
         """The weights [E, K] with which the next forward adds up candidates, by table."""
-        if self._has_path:
+        if self.has_path:
             # Copies: backward may come after the next path is set.
             return {table: self.get_buffer(f"path_{table}").clone() for table in self.tables}
         return {
@@ -144,10 +145,10 @@ class GradientSupernet(Supernet):
         self.space.require_valid(genotype)
         for table, weights in self._path(genotype).items():
             self.get_buffer(f"path_{table}").copy_(torch.from_numpy(weights))
-        self._has_path = True
+        self.has_path = True
 
     def clear_path(self) -> None:
-        self._has_path = False
+        self.has_path = False
 
     def open(self, space: Space) -> None:
         """From now on only candidates that `space`, a restriction of the supernet's, allows take part.
@@ -187,7 +188,7 @@ class GradientSupernet(Supernet):
 
         def draw(size: int, flatness: float, generator: np.random.Generator) -> Genotypes:
             flat = {table: p ** (1 / flatness) for table, p in probabilities.items()}
-            return self._sample({t: p / p.sum(-1, keepdims=True) for t, p in flat.items()}, size, generator)
+            return self._sample(flat, size, generator)
 
         return distinct_rows(self.space, self._derive(probabilities), n, seed, draw)
 
