@@ -24,3 +24,4 @@ from efficient_nas.supernet.sampling import Sampler as Sampler
 from efficient_nas.supernet.sampling import Sandwich as Sandwich
 from efficient_nas.supernet.sampling import Uniform as Uniform
 from efficient_nas.supernet.tensorboard import TensorBoard as TensorBoard
+from efficient_nas.supernet.training import Trainer as Trainer

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from efficient_nas.supernet.ranks import Ranks
 from efficient_nas.types import derive_seed
 
 
@@ -44,11 +45,9 @@ class BatchOrder:
     """
 
     def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        if count < 1:
-            raise ValueError(f"there must be at least one image to make batches of, got {count}")
         self._count, self._size, self._seed = count, min(batch_size, count), seed
-        self.batches = count // self._size
-        """Batches in one pass."""
+        self.batches = count // max(1, self._size)
+        """Batches in one pass; none without images."""
         self._pass, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def indices(self, number: int) -> Tensor:
@@ -58,3 +57,23 @@ class BatchOrder:
             generator = torch.Generator().manual_seed(derive_seed(self._seed, "order", shuffle))
             self._pass, self._order = shuffle, torch.randperm(self._count, generator=generator)
         return self._order[position * self._size : (position + 1) * self._size]
+
+
+class Batches:
+    """Augmented batches of `images` in a `BatchOrder`, on the device and in channels_last memory.
+
+    With several ranks, each gets its part of every batch and draws its own augmentation.
+    """
+
+    def __init__(self, images: Images, batch_size: int, seed: int, ranks: Ranks, like: Tensor) -> None:
+        self._images, self._seed, self._ranks, self._like = images, seed, ranks, like
+        self.order = BatchOrder(len(images), batch_size, seed)
+
+    def get(self, number: int) -> tuple[Tensor, Tensor]:
+        """Images [b, C, H, W] in the dtype of `like` and labels int64 [b] of batch 0, 1, ..."""
+        seed = derive_seed(self._seed, "augment", number, self._ranks.rank)
+        generator = torch.Generator().manual_seed(seed)
+        images, labels = self._images.batch(self._ranks.part(self.order.indices(number)), generator)
+        device, dtype = self._like.device, self._like.dtype
+        placed = images.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+        return placed, labels.to(device)

@@ -83,8 +83,8 @@ class EpochRecord:
     weight_accuracy: means over the weight steps, with statistics of the batch; with several paths a step,
     over all of them. alpha_loss, alpha_accuracy: means over the alpha steps, without the expected cost; the
     rewards of a policy count as alpha_accuracy; None where there was no such step. learning_rate: of the
-    weights. temperature: None for supernets without architecture parameters. genotype: the architecture that
-    would be derived now, None for the same supernets. diagnosis: what was measured after the epoch, by name.
+    weights. temperature: None unless the relaxation is stochastic. genotype: the architecture that would be
+    derived now, None with a sampler. diagnosis: what was measured after the epoch, by name.
     """
 
     epoch: int
