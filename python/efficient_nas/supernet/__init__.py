@@ -19,6 +19,12 @@ from efficient_nas.supernet.networks import progressive_shrinking as progressive
 from efficient_nas.supernet.options import EpochRecord as EpochRecord
 from efficient_nas.supernet.options import TrainingOptions as TrainingOptions
 from efficient_nas.supernet.policy import Policy as Policy
+from efficient_nas.supernet.recalibration import recalibrate as recalibrate
+from efficient_nas.supernet.recalibration import recalibrated as recalibrated
+from efficient_nas.supernet.registry import available as available
+from efficient_nas.supernet.registry import create as create
+from efficient_nas.supernet.registry import describe as describe
+from efficient_nas.supernet.registry import factory as factory
 from efficient_nas.supernet.sampling import FairNAS as FairNAS
 from efficient_nas.supernet.sampling import Sampler as Sampler
 from efficient_nas.supernet.sampling import Sandwich as Sandwich

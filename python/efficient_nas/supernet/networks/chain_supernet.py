@@ -14,7 +14,7 @@ from efficient_nas.graph import ArchNode
 from efficient_nas.graph.network import module_of
 from efficient_nas.spaces import Space
 from efficient_nas.spaces.chains import ChainLayer, ChainSpace, layers_of
-from efficient_nas.supernet.networks.supernet import Supernet
+from efficient_nas.supernet.networks.supernet import Supernet, checked_implementation, initialised
 from efficient_nas.supernet.sampling import check_same_choices
 from efficient_nas.types import Genotype
 
@@ -34,6 +34,9 @@ class ChainSupernet(Supernet):
         input_shape: tuple[int, int, int],
         num_classes: int,
         macro: Mapping[str, Any] | None,
+        *,
+        seed: int,
+        implementation: str,
     ) -> None:
         if not isinstance(space, ChainSpace):
             raise ValueError(
@@ -41,12 +44,14 @@ class ChainSupernet(Supernet):
                 f"got {space!r}"
             )
         super().__init__(space, input_shape, num_classes, macro or {})
+        self.implementation = checked_implementation(type(self).__name__, implementation)
         network = space.chain(self.input_shape, self.macro)
         self._layers = layers_of(network)
         self._finder = _NodeFinder(self._layers, space)
-        self.stem = _module(network.stem(self.input_shape[0]))
-        self.layers = nn.ModuleList(self._layer(layer) for layer in self._layers)
-        self.tail = nn.Sequential(*map(_module, network.tail(self.num_classes)))
+        with initialised(seed):
+            self.stem = _module(network.stem(self.input_shape[0]))
+            self.layers: Any = nn.ModuleList(self._layer(layer) for layer in self._layers)
+            self.tail = nn.Sequential(*map(_module, network.tail(self.num_classes)))
 
     @abstractmethod
     def _layer(self, layer: ChainLayer) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,15 @@ class ChoiceLayer(nn.Module):
     In eager mode only the chosen module is called: the others cost nothing and their parameters get no
     gradient. Compiled code must not branch on the path: there all modules that `ops.mixed_op` knows are one
     call that skips weights of 0 (gradients of others: 0), and the rest are computed, with their parameters
-    replaced by 0 where they are not chosen. fused: use `ops.mixed_op` at all.
+    replaced by 0 where they are not chosen. fused: use `ops.mixed_op` at all. option_of: which option stands
+    for which of the layer's nodes in the space.
     """
 
-    def __init__(self, nodes: Sequence[ArchNode | None], stride: int, *, fused: bool) -> None:
+    def __init__(
+        self, nodes: Sequence[ArchNode | None], stride: int, option_of: Mapping[int, int], *, fused: bool
+    ) -> None:
         super().__init__()
+        self.option_of = dict(option_of)
         self.options = nn.ModuleList(
             nn.Identity() if node is None else module_of(node, (node.input_channels, 1, 1)) for node in nodes
         )

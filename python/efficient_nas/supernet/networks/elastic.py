@@ -15,7 +15,6 @@ from efficient_nas.spaces.mbconv import MBConv
 from efficient_nas.supernet.extremes import extreme
 from efficient_nas.supernet.networks.chain_supernet import ABSENT, ChainSupernet
 from efficient_nas.supernet.networks.elastic_layers import ElasticConvBNReLU, ElasticMBConv
-from efficient_nas.supernet.networks.supernet import checked_implementation, initialised
 
 
 class Elastic(ChainSupernet):
@@ -43,9 +42,7 @@ class Elastic(ChainSupernet):
     ) -> None:
         if not isinstance(space, MBConv):
             raise ValueError(f"Elastic: space must be an mbconv space, got {space!r}")
-        self._fused = checked_implementation("Elastic", implementation) == "fused"
-        with initialised(seed):
-            super().__init__(space, input_shape, num_classes, macro)
+        super().__init__(space, input_shape, num_classes, macro, seed=seed, implementation=implementation)
         self.set_path(extreme(space, largest=True))
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -58,7 +55,7 @@ class Elastic(ChainSupernet):
         largest = max(nodes, key=_size)
         if largest.operation == "mbconv":
             kernels = {node.kernel_size for node in nodes if node.kernel_size is not None}
-            return ElasticMBConv(largest, sorted(kernels), fused=self._fused)
+            return ElasticMBConv(largest, sorted(kernels), fused=self.implementation == "fused")
         return ElasticConvBNReLU(largest)
 
     def _select(self, found: list[int]) -> None:
@@ -75,9 +72,8 @@ class Elastic(ChainSupernet):
 
     def _module_of(self, index: int, found: int) -> nn.Module:
         layer, node = self.layers[index], self._layers[index].nodes[found]
-        assert isinstance(layer, ElasticMBConv | ElasticConvBNReLU)
-        assert node is not None
-        return layer.alone(node)
+        alone: nn.Module = layer.alone(node)
+        return alone
 
 
 def _size(node: ArchNode) -> tuple[int, ...]:

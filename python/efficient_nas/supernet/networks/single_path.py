@@ -15,7 +15,6 @@ from efficient_nas.spaces.chains import ChainLayer
 from efficient_nas.supernet.extremes import extreme
 from efficient_nas.supernet.networks.chain_supernet import ABSENT, ChainSupernet
 from efficient_nas.supernet.networks.choice_layer import ChoiceLayer
-from efficient_nas.supernet.networks.supernet import checked_implementation, initialised
 
 
 class SinglePath(ChainSupernet):
@@ -40,33 +39,29 @@ class SinglePath(ChainSupernet):
         seed: int = 0,
         implementation: str = "fused",
     ) -> None:
-        self._fused = checked_implementation("SinglePath", implementation) == "fused"
-        self._option_of: list[dict[int, int]] = []  # of each layer: index of a node (or ABSENT) -> option
-        with initialised(seed):
-            super().__init__(space, input_shape, num_classes, macro)
+        super().__init__(space, input_shape, num_classes, macro, seed=seed, implementation=implementation)
         self.path: Tensor
         self.register_buffer("path", torch.zeros(len(self.layers), dtype=torch.int64), persistent=False)
         self.set_path(extreme(space, largest=True))
 
     def _layer(self, layer: ChainLayer) -> nn.Module:
         options: dict[ArchNode | None, int] = {}
-        of_index: dict[int, int] = {}
+        option_of: dict[int, int] = {}
         for genes in itertools.product(*(self.space.allowed[column] for column in layer.columns)):
             index = layer.index(genes)
-            of_index[index] = options.setdefault(layer.nodes[index], len(options))
+            option_of[index] = options.setdefault(layer.nodes[index], len(options))
         if layer.depth is not None and not set(self.space.allowed[layer.depth[0]]) <= set(layer.depth[1]):
-            of_index[ABSENT] = options.setdefault(None, len(options))
-        self._option_of.append(of_index)
+            option_of[ABSENT] = options.setdefault(None, len(options))
         sizes = {(node.input_channels, node.output_channels) for node in options if node is not None}
         if len(sizes) > 1 or (None in options and any(a != b for a, b in sizes)):
             raise ValueError(
                 "SinglePath: all options of a layer must take and give the same channels, but one layer of "
                 f"space {self.space.name} has {sorted(sizes)}; keep one width of each stage or use Elastic"
             )
-        return ChoiceLayer(list(options), layer.stride, fused=self._fused)
+        return ChoiceLayer(list(options), layer.stride, option_of, fused=self.implementation == "fused")
 
     def _select(self, found: list[int]) -> None:
-        self._chosen = [of[index] for of, index in zip(self._option_of, found, strict=True)]
+        self._chosen = [layer.option_of[index] for layer, index in zip(self.layers, found, strict=True)]
         self.path.copy_(torch.tensor(self._chosen))
 
     def _run_layers(self, x: Tensor) -> Tensor:
@@ -75,6 +70,5 @@ class SinglePath(ChainSupernet):
         return x
 
     def _module_of(self, index: int, found: int) -> nn.Module:
-        layer = self.layers[index]
-        assert isinstance(layer, ChoiceLayer)
-        return layer.options[self._option_of[index][found]]
+        layer: ChoiceLayer = self.layers[index]
+        return layer.options[layer.option_of[found]]
