@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import plain_twins
 import pytest
@@ -51,3 +53,53 @@ def test_the_genotype_is_the_two_strongest_edges_of_every_node() -> None:
             alpha[3, 6] = 1.0
     cell = [0, 0, 1, 3, 0, 0, 2, 1, 1, 4, 2, 2, 2, 6, 4, 5]
     np.testing.assert_array_equal(net.genotype(), cell * 2)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_path_with_pools_is_its_derived_network_with_their_norms(training: bool) -> None:
+    net = darts().train(training)
+    pools = net.space.restrict(operations=["max_pool_3x3", "avg_pool_3x3", "skip_connect"])
+    genotype = pools.sample(1, 8)[0]
+    derived = net.architecture(genotype).to_pytorch().double()
+    derived.load_state_dict(net.subnet_state(genotype))
+    net.set_path(genotype)
+    with_norms = copy.deepcopy(net)
+    difference = (net(IMAGES) - derived.train(training)(IMAGES)).abs().max()
+    assert difference > 1e-3
+    for i, module in enumerate(with_norms._modules_of(genotype), 1):
+        if isinstance(module, torch.nn.Sequential) and "Pool" in type(module[0]).__name__:
+            derived.operations[str(i)] = module
+    torch.testing.assert_close(net(IMAGES), derived(IMAGES), rtol=1e-9, atol=1e-9)
+
+
+def test_in_float32_logits_are_close_to_those_of_the_plain_network() -> None:
+    net = supernet.DARTS(**SIZE)
+    plain = plain_darts.Network(4, 10, 3)
+    plain_twins.give_tensors(net, plain, plain.arch_parameters())
+    images = IMAGES.float()
+    torch.testing.assert_close(net(images), plain(images), rtol=1e-3, atol=1e-4)
+
+
+def test_gdas_is_one_candidate_an_edge() -> None:
+    """As in the published code for this space, which adds nothing for the others."""
+    net = darts(relaxation="gdas")
+    weights = net.candidate_weights()
+    plain = plain_darts.Network(4, 10, 3).double()
+    plain_twins.give_tensors(net, plain, plain.arch_parameters())
+    chosen = {table: rows.argmax(1).tolist() for table, rows in weights.items()}
+    hard = {table: rows.detach().requires_grad_() for table, rows in weights.items()}
+    for cell in plain.cells:
+        table = "reduce" if cell.reduction else "normal"
+        rows, best = hard[table], chosen[table]
+        for e, edge in enumerate(cell._ops):
+            edge.forward = lambda x, _, edge=edge, e=e, rows=rows, best=best: (
+                rows[e, best[e]] * edge._ops[best[e]](x)
+            )
+    expected = plain(IMAGES)
+    got = net(IMAGES)
+    torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-8)
+    expected.square().sum().backward()
+    got.square().sum().backward()
+    for table, rows in weights.items():
+        (gradient,) = torch.autograd.grad(rows, net.alpha(table), hard[table].grad)
+        torch.testing.assert_close(net.alpha(table).grad, gradient, rtol=1e-6, atol=1e-8)

@@ -28,7 +28,7 @@ from efficient_nas.supernet.networks.darts_cells import (
     strongest_edges,
 )
 from efficient_nas.supernet.networks.edges import CellCall, MixedEdge
-from efficient_nas.supernet.networks.gradient import GradientSupernet, Probabilities
+from efficient_nas.supernet.networks.gradient import GradientSupernet, LogProbabilities
 from efficient_nas.supernet.networks.supernet import Operator, initialised
 from efficient_nas.types import Genotype
 
@@ -125,12 +125,12 @@ class CellSupernet(GradientSupernet):
         weights = self.candidate_weights()
         return {table: ([*[rows.new_ones(1)] * 2, *rows.unbind()], None) for table, rows in weights.items()}
 
-    def _derive(self, probabilities: Probabilities) -> Genotype:
-        return np.concatenate([strongest_edges(probabilities[table]) for table in CELLS])
+    def _derive(self, log_probabilities: LogProbabilities) -> Genotype:
+        return np.concatenate([strongest_edges(log_probabilities[table]) for table in CELLS])
 
-    def _sample(self, probabilities: Probabilities, n: int, draw: np.random.Generator) -> Genotypes:
+    def _sample(self, log_probabilities: LogProbabilities, n: int, draw: np.random.Generator) -> Genotypes:
         """Of every node two edges by their probability of not being `none`; then one candidate on each."""
-        return np.concatenate([draw_cells(probabilities[table], n, draw) for table in CELLS], axis=1)
+        return np.concatenate([draw_cells(log_probabilities[table], n, draw) for table in CELLS], axis=1)
 
     def _path(self, genotype: Genotype) -> Mapping[str, npt.NDArray[np.float32]]:
         return path_weights(genotype)

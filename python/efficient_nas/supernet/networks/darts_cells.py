@@ -8,7 +8,7 @@ import numpy.typing as npt
 from efficient_nas.spaces import Space
 from efficient_nas.spaces.darts import CELLS, NODES, OPERATIONS
 from efficient_nas.spaces.space import Genotypes
-from efficient_nas.supernet.networks.drawing import pick
+from efficient_nas.supernet.networks.drawing import ranked
 from efficient_nas.types import Genotype
 
 CANDIDATES = ("none", *OPERATIONS)
@@ -41,14 +41,14 @@ def allowed_candidates(space: Space) -> dict[str, npt.NDArray[np.bool_]]:
     return masks
 
 
-def strongest_edges(probabilities: npt.NDArray[np.float64]) -> Genotype:
+def strongest_edges(log_probabilities: npt.NDArray[np.float64]) -> Genotype:
     """The genes of a cell, uint8 [16]: of every node the two edges with the most probable candidate.
 
-    probabilities [E, K], scaled by weights of edges where there are any; `none` is first and never chosen.
-    Of equal edges and candidates the first wins.
+    log_probabilities [E, K]: `none` is the first of K and never chosen. Of equal edges and candidates the
+    first wins.
     """
-    best = probabilities[:, 1:].argmax(axis=1)
-    strength = probabilities[:, 1:].max(axis=1)
+    best = log_probabilities[:, 1:].argmax(axis=1)
+    strength = log_probabilities[:, 1:].max(axis=1)
     genes = []
     for node, first in zip(NODES, FIRST, strict=True):
         order = np.argsort(-strength[first : first + node], kind="stable")
@@ -57,11 +57,10 @@ def strongest_edges(probabilities: npt.NDArray[np.float64]) -> Genotype:
     return np.array(genes, dtype=np.uint8)
 
 
-def draw_cells(probabilities: npt.NDArray[np.float64], n: int, draw: np.random.Generator) -> Genotypes:
-    """The genes of n cells, uint8 [n, 16]. probabilities [E, K] as in `strongest_edges`."""
-    chosen = pick(np.broadcast_to(probabilities[:, 1:], (n, len(EDGES), len(OPERATIONS))), draw)
-    # The two largest of log-probabilities with Gumbel noise are two draws without replacement.
-    strength = np.log(probabilities[:, 1:].sum(axis=1)) + draw.gumbel(size=(n, len(EDGES)))
+def draw_cells(log_probabilities: npt.NDArray[np.float64], n: int, draw: np.random.Generator) -> Genotypes:
+    """The genes of n cells, uint8 [n, 16]; log_probabilities [E, K] as in `strongest_edges`."""
+    chosen = ranked(log_probabilities[:, 1:], n, draw).argmax(axis=2)
+    strength = ranked(np.logaddexp.reduce(log_probabilities[:, 1:], axis=1), n, draw)
     genes = []
     for node, first in zip(NODES, FIRST, strict=True):
         pair = np.sort(np.argsort(-strength[:, first : first + node], axis=1)[:, :2], axis=1)

@@ -35,9 +35,13 @@ def distinct_rows(space: Space, first: Genotype, n: int, seed: int, draw: Draw) 
     return rows[:n]
 
 
-def pick(probabilities: npt.NDArray[np.float64], draw: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Of every row [..., K] of probabilities an index drawn by them, int64 [...]."""
-    sums = probabilities.cumsum(axis=-1)
-    points = draw.random(probabilities.shape[:-1]) * sums[..., -1]
-    index: npt.NDArray[np.int64] = (points[..., None] >= sums).sum(axis=-1)
-    return index
+def ranked(
+    log_probabilities: npt.NDArray[np.float64], n: int, draw: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """n times [...] log-probabilities with Gumbel noise, whose order is that of draws without replacement.
+
+    Their argmax is one draw, the two largest are two (the Gumbel-max trick). Probabilities need not sum
+    to 1, and may lie far apart.
+    """
+    noise: npt.NDArray[np.float64] = draw.gumbel(size=(n, *log_probabilities.shape))
+    return log_probabilities + noise

@@ -23,8 +23,8 @@ from efficient_nas.types import Genotype, derive_seed
 
 Table = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of the edges, and of the candidates of every edge."""
-Probabilities = dict[str, npt.NDArray[np.float64]]
-"""Of the candidates of all edges [E, K], by table; times the weights of edges where there are any."""
+LogProbabilities = dict[str, npt.NDArray[np.float64]]
+"""Of the candidates of all edges [E, K], by table; plus those of the weights of edges where there are any."""
 
 
 class GradientSupernet(Supernet):
@@ -86,11 +86,11 @@ class GradientSupernet(Supernet):
     # ---- what a space's rules say
 
     @abstractmethod
-    def _derive(self, probabilities: Probabilities) -> Genotype:
+    def _derive(self, log_probabilities: LogProbabilities) -> Genotype:
         """The genotype by the published rule."""
 
     @abstractmethod
-    def _sample(self, probabilities: Probabilities, n: int, draw: np.random.Generator) -> Genotypes:
+    def _sample(self, log_probabilities: LogProbabilities, n: int, draw: np.random.Generator) -> Genotypes:
         """n genotypes drawn from the distribution, which may repeat; probabilities need not sum to 1."""
 
     @abstractmethod
@@ -176,7 +176,7 @@ class GradientSupernet(Supernet):
 
     def genotype(self) -> Genotype:
         """The architecture that the architecture parameters stand for, by the published rule."""
-        return self._derive(self._probabilities())
+        return self._derive(self._log_probabilities())
 
     def sample(self, n: int, seed: int) -> Genotypes:
         """Distinct architectures drawn by the architecture parameters, uint8 [n, num_choices].
@@ -184,13 +184,13 @@ class GradientSupernet(Supernet):
         The first is `genotype()`. Those that are the same network count once. Where the distribution is too
         narrow to hold n, it is flattened round by round. ValueError if not even the flat one gives n.
         """
-        probabilities = self._probabilities()
+        own = self._log_probabilities()
 
         def draw(size: int, flatness: float, generator: np.random.Generator) -> Genotypes:
-            flat = {table: p ** (1 / flatness) for table, p in probabilities.items()}
+            flat = {table: values / flatness for table, values in own.items()}
             return self._sample(flat, size, generator)
 
-        return distinct_rows(self.space, self._derive(probabilities), n, seed, draw)
+        return distinct_rows(self.space, self._derive(own), n, seed, draw)
 
     def expected_cost(self, costs: Mapping[str, Tensor]) -> Tensor:
         """sum over tables, edges and candidates of probability times cost; differentiable in alpha.
@@ -215,8 +215,8 @@ class GradientSupernet(Supernet):
             terms.append((logits.softmax(dim=-1) * cost.to(logits)).sum())
         return torch.stack(terms).sum()
 
-    def _probabilities(self) -> Probabilities:
+    def _log_probabilities(self) -> LogProbabilities:
         return {
-            table: self._logits(table).detach().double().softmax(dim=-1).cpu().numpy()
+            table: self._logits(table).detach().double().log_softmax(dim=-1).cpu().numpy()
             for table in self.tables
         }

@@ -26,9 +26,9 @@ from efficient_nas.spaces.nasbench201 import (
     stem,
 )
 from efficient_nas.spaces.space import Genotypes
-from efficient_nas.supernet.networks.drawing import pick
+from efficient_nas.supernet.networks.drawing import ranked
 from efficient_nas.supernet.networks.edges import CellCall, MixedEdge
-from efficient_nas.supernet.networks.gradient import GradientSupernet, Probabilities
+from efficient_nas.supernet.networks.gradient import GradientSupernet, LogProbabilities
 from efficient_nas.supernet.networks.supernet import Operator, initialised
 from efficient_nas.types import Genotype
 
@@ -141,13 +141,14 @@ class NASBench201(GradientSupernet):
         logits: Tensor = self.head(x)
         return logits.flatten(1)
 
-    def _derive(self, probabilities: Probabilities) -> Genotype:
-        genotype: Genotype = probabilities[TABLE].argmax(axis=1).astype(np.uint8)
+    def _derive(self, log_probabilities: LogProbabilities) -> Genotype:
+        genotype: Genotype = log_probabilities[TABLE].argmax(axis=1).astype(np.uint8)
         return genotype
 
-    def _sample(self, probabilities: Probabilities, n: int, draw: np.random.Generator) -> Genotypes:
-        rows = np.broadcast_to(probabilities[TABLE], (n, len(EDGES), len(OPERATIONS)))
-        return pick(rows, draw).astype(np.uint8)
+    def _sample(self, log_probabilities: LogProbabilities, n: int, draw: np.random.Generator) -> Genotypes:
+        """Of every edge one candidate."""
+        genotypes: Genotypes = ranked(log_probabilities[TABLE], n, draw).argmax(axis=2).astype(np.uint8)
+        return genotypes
 
     def _path(self, genotype: Genotype) -> Mapping[str, npt.NDArray[np.float32]]:
         weights = np.zeros((len(EDGES), len(OPERATIONS)), np.float32)

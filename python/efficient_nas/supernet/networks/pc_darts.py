@@ -12,7 +12,7 @@ from efficient_nas.spaces.assembly import Shape
 from efficient_nas.spaces.darts import CELLS, NODES, DARTSOptions
 from efficient_nas.supernet.networks.darts import CellSupernet
 from efficient_nas.supernet.networks.darts_cells import EDGES
-from efficient_nas.supernet.networks.gradient import Probabilities
+from efficient_nas.supernet.networks.gradient import LogProbabilities
 from efficient_nas.types import Genotype, derive_seed
 
 
@@ -80,10 +80,10 @@ class PCDARTS(CellSupernet):
             weights[table] = alphas, edges
         return weights
 
-    def _probabilities(self) -> Probabilities:
+    def _log_probabilities(self) -> LogProbabilities:
         return {
-            table: p * self.edge_weights(table).detach().double().cpu().numpy()[:, None]
-            for table, p in super()._probabilities().items()
+            table: own + self.edge_weights(table).detach().double().log().cpu().numpy()[:, None]
+            for table, own in super()._log_probabilities().items()
         }
 
     def subnet_state(self, genotype: Genotype) -> dict[str, Tensor]:
