@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "python" / "efficient_nas"
 
 LAYERS = [
-    {"checks", "errors", "files", "threads", "types", "protocols"},
+    {"checks", "errors", "files", "parity", "threads", "types", "protocols"},
     {"_core"},
     {"candidates", "installation", "pareto"},
     {"graph"},

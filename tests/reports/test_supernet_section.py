@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from page_reader import ATTACK, Page, sections
 
-from efficient_nas.reports import SupernetData, render
+from efficient_nas.reports import Alphas, SupernetData, render
 from efficient_nas.reports.payload import payload
+from efficient_nas.supernet import DARTS
 
 
 def drawn(report: Any) -> Any:
@@ -131,6 +133,17 @@ def test_unknown_fields_are_named(supernet: SupernetData, where: str) -> None:
     inner["colour"] = 1
     with pytest.raises(ValueError, match=r"fields must be .*, got .*'colour'"):
         SupernetData.from_json(values)
+
+
+def test_alphas_of_a_supernet() -> None:
+    network = DARTS(4, 3, 4, (3, 8, 8))
+    tables = network.alpha_tables()
+    data = SupernetData("darts", [], {name: Alphas.of(table) for name, table in tables.items()})
+    again = SupernetData.from_json(json.loads(json.dumps(data.to_json())))
+    assert list(again.alphas) == ["normal", "reduce"]
+    for name, alphas in again.alphas.items():
+        torch.testing.assert_close(torch.tensor(alphas.probabilities), tables[name].probabilities)
+        assert tuple(alphas.edges) == tables[name].edges and alphas.operations[0] == "none"
 
 
 def test_alphas_have_a_row_for_each_edge(supernet: SupernetData) -> None:

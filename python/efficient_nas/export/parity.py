@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -11,13 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from efficient_nas.parity import agreement
 from efficient_nas.types import Parity
 
 BATCH_SIZES = (1, 3, 8)
 """None is the batch size of the trace (2), so a batch dimension that was frozen cannot pass."""
-
-RELATIVE_TOLERANCE = 1e-4
-ROUNDING_TOLERANCE = 64 * torch.finfo(torch.float32).eps
 
 
 def frozen_copy(module: nn.Module) -> nn.Module:
@@ -46,29 +43,7 @@ def compare(
     reloaded: Callable[[Tensor], Tensor],
     shape: tuple[int, ...],
 ) -> Parity:
-    """The largest difference of logits between `module` and the reloaded file, on random normal images.
-
-    The tolerance has two parts. Two float32 programs of one network differ by how they order and fuse their
-    sums: a relative error of 1e-7 to 1e-5 in networks of this package, while a wrong export (statistics of
-    the batch, a lost activation, other weights) moves logits by a good part of their spread. 1e-4 of the
-    spread (standard deviation over the inputs, per logit) lies between the two. The spread of a network
-    that hardly looks at its input is far below its logits, whose own rounding then decides: 64 float32
-    roundings of the largest logit.
-    """
+    """The parity of `module` and the reloaded file on random normal images (`efficient_nas.parity`)."""
     generator = torch.Generator().manual_seed(1)
     inputs = [torch.randn(n, *shape, generator=generator) for n in BATCH_SIZES]
-    expected = [module(x) for x in inputs]
-    error = 0.0
-    for x, y in zip(inputs, expected, strict=True):
-        actual = reloaded(x)
-        if actual.shape != y.shape:
-            error = math.inf
-            break
-        difference = (actual - y).abs().max().item()
-        error = math.nan if math.isnan(difference) else max(error, difference)
-        if math.isnan(error):
-            break
-    logits = torch.cat(expected)
-    spread = logits.std(dim=0).max().item()
-    tolerance = RELATIVE_TOLERANCE * spread + ROUNDING_TOLERANCE * logits.abs().max().item()
-    return Parity(format_name, str(path), error, tolerance, error <= tolerance)
+    return agreement(format_name, str(path), [module(x) for x in inputs], [reloaded(x) for x in inputs])

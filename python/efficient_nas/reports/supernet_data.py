@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
-from efficient_nas.supernet import EpochRecord
+from efficient_nas.supernet import AlphaTable, EpochRecord
 from efficient_nas.supernet.diagnosis import RankCorrelation
 from efficient_nas.types import Parity
 
@@ -29,6 +29,11 @@ class Alphas:
                 f"Alphas: probabilities must have {len(self.edges)} rows (edges) of {len(self.operations)} "
                 f"(operations), got rows of {rows}"
             )
+
+    @classmethod
+    def of(cls, table: AlphaTable) -> Alphas:
+        """The probabilities of one of `supernet.alpha_tables()`."""
+        return cls(table.operations, table.edges, table.probabilities.tolist())
 
 
 @dataclass(frozen=True)

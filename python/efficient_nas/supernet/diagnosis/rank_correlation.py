@@ -20,8 +20,8 @@ BLOCK = 1024
 class RankCorrelation:
     """How shared weights rank architectures against training each alone.
 
-    tau: Kendall's tau-b; [low, high]: its bootstrap interval at `confidence`. shared, stand_alone: accuracies
-    of the same architectures.
+    tau: Kendall's tau-b; [low, high]: its bootstrap interval at `confidence`. shared, stand_alone:
+    accuracies of the same architectures.
     """
 
     tau: float

@@ -27,8 +27,8 @@ def rising_curvature(
     measurements around measurement i is compared with that around i - `distance`, for the newest i that has
     its window complete; if it is more than `ratio` times as large, the search stops and returns to the epoch
     of measurement i - distance, unless that lies before `from_epoch` (the first epochs are too noisy).
-    Windows are cut off at the first measurement. The defaults are the published ones: the paper says 0.75 for
-    the inverse of the ratio, its code 1.3 and epoch 10. Averages that are not positive stop nothing.
+    Windows are cut off at the first measurement. The defaults are the published ones: the paper says 0.75
+    for the inverse of the ratio, its code 1.3 and epoch 10. Averages that are not positive stop nothing.
     """
     newest = len(eigenvalues) - 1 - window // 2
     earlier = newest - distance

@@ -42,6 +42,7 @@ class NASBench201Cell(nn.Module):
 
     def __init__(self, channels: int, implementation: str) -> None:
         super().__init__()
+        self.table = TABLE
         spec = ops.sets.nasbench201()
         edges = [MixedEdge(spec, channels, channels, stride=1) for _ in EDGES]
         self.edges = nn.ModuleList(edges)
