@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,7 +31,7 @@ class Listed(Controller):
                 f"{self.name}: genotypes must be uint8 [n, {space.num_choices}], "
                 f"got {rows.dtype} {list(rows.shape)}"
             )
-        wrong = np.flatnonzero(~space.validate(rows)) if len(rows) else []
+        wrong: Any = np.flatnonzero(~space.validate(rows)) if len(rows) else ()
         if len(wrong):
             raise ValueError(f"{self.name}: genotypes[{wrong[0]}] is not valid in space {space.name!r}")
         self.genotypes = rows

@@ -15,9 +15,9 @@ from efficient_nas.checks import flag, integer
 class Augmentation:
     """What happens to a training batch, in this order.
 
-    Zero padding by `crop_padding` and a random crop back to the size; a mirror image of about every second one
-    if `horizontal_flip`; zeros in a square of side `cutout` around a random pixel, as far as it lies in the
-    image (DeVries & Taylor 2017, arXiv:1708.04552).
+    Zero padding by `crop_padding` and a random crop back to the size; a mirror image of about every second
+    one if `horizontal_flip`; zeros in a square of side `cutout` around a random pixel, as far as it lies in
+    the image (DeVries & Taylor 2017, arXiv:1708.04552).
     """
 
     crop_padding: int = 0

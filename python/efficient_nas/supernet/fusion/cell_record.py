@@ -71,7 +71,7 @@ class Record:
         return len(self.inputs) - 1
 
     def state(self, vector: Tensor | int) -> int | tuple[int, ...]:
-        """What a vector stands for: the number of an input, or the operations that a node adds up, weighted."""
+        """What a vector stands for: the number of an input, or the operations that a node adds up."""
         if isinstance(vector, int):
             return vector
         terms = [(i, value) for i, value in enumerate(vector.flatten().tolist()) if value != 0]
