@@ -64,7 +64,9 @@ def test_gradients_reach_the_transformations_of_the_kernels_in_use() -> None:
 
 
 def test_progressive_shrinking_opens_from_the_largest_to_all() -> None:
-    stages = progressive_shrinking(MBCONV)
+    untils, stages = zip(*progressive_shrinking(MBCONV), strict=True)
+    assert untils == pytest.approx([i / 7 for i in range(1, 8)])
+    assert untils[-1] == 1
     largest, smallest = Sandwich(MBCONV, 0).paths(0)
     assert stages[0].size == 1
     np.testing.assert_array_equal(stages[0].sample(1, 0)[0], largest)
@@ -88,6 +90,6 @@ def test_progressive_shrinking_opens_from_the_largest_to_all() -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_stages_of_a_restricted_space_stay_inside(count: int) -> None:
     space = MBCONV.keep({"stage1/width": [4, 6][:count], "stage2/depth": [1, 2]})
-    stages = progressive_shrinking(space)
+    stages = [stage for _, stage in progressive_shrinking(space)]
     assert stages[-1].allowed == space.allowed
     assert all(space.validate(stage.sample(20, 0)).all() for stage in stages)

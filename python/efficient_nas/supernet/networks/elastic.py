@@ -80,23 +80,25 @@ def _size(node: ArchNode) -> tuple[int, ...]:
     return node.input_channels, node.output_channels, node.kernel_size or 0, node.expansion
 
 
-def progressive_shrinking(space: Space) -> list[Space]:
-    """Restrictions of a space for one training stage after the other, from its largest architecture to all.
+def progressive_shrinking(space: Space) -> list[tuple[float, Space]]:
+    """Stages for `Trainer`, from the largest architecture of a space to all of them.
 
-    Kernels open first, all at once; then depths, then expansions, then widths, one more option of every
+    Pairs (share of the epochs until which it lasts, restriction of the space). Kernels open first, all at once; then depths, then expansions, then widths, one more option of every
     choice a stage, the largest first (arXiv:1908.09791, section 3.3 and its code; widths are our addition).
+    Every stage gets as many epochs as any other (departure: published are more for the first).
     """
-    phases: list[tuple[str, int]] = []
-    for role in ("kernel", "depth", "expansion", "width"):
-        counts = [len(space.allowed[i]) for i, choice in enumerate(space.choices) if choice.role == role]
-        steps = range(2, max(counts, default=1) + 1)
-        phases += [(role, step) for step in (list(steps)[-1:] if role == "kernel" else steps)]
-    open_options = dict.fromkeys(("kernel", "depth", "expansion", "width"), 1)
-    stages = [_largest(space, open_options)]
-    for role, count in phases:
-        open_options[role] = count
-        stages.append(_largest(space, open_options))
-    return stages
+    counts = dict.fromkeys(("kernel", "depth", "expansion", "width"), 1)
+    for choice, allowed in zip(space.choices, space.allowed, strict=True):
+        if choice.role is not None and choice.role in counts:
+            counts[choice.role] = max(counts[choice.role], len(allowed))
+    opened = dict.fromkeys(counts, 1)
+    stages = [_largest(space, opened)]
+    for role, count in counts.items():
+        for options in [count] if role == "kernel" else range(2, count + 1):
+            if options > 1:
+                opened[role] = options
+                stages.append(_largest(space, opened))
+    return [(number / len(stages), stage) for number, stage in enumerate(stages, 1)]
 
 
 def _largest(space: Space, counts: Mapping[str, int]) -> Space:
