@@ -32,9 +32,10 @@ class Backward {
         const MixedProgram& program = run_.program;
         std::fill_n(gradients_.operands.alpha_gradients, program.num_alphas, 0.0);
         gradients_.clear_skipped();
+        for (std::size_t s = 0; s < run_.states.size(); ++s) run_.copy_part(s);
         for (std::size_t s = run_.states.size(); s-- > 0;) {
-            if (program.states[s].divisor > 1) begin_gradient(gradients_, s);
             run_passes(0, [&](const Pass& pass) { return pass.state == s; });
+            if (program.states[s].divisor > 1) finish_gradient(gradients_, s);
             for (const Pass& pass : program.passes)
                 if (pass.unit != kAbsent && run_.root_of(pass) == s) gradients_.values[pass.unit] = {};
             if (s < program.num_inputs) continue;
@@ -61,7 +62,7 @@ class Backward {
         std::vector<Job> jobs;
         for (const Pass& pass : run_.program.passes) {
             if (pass.level != level || !belongs(pass)) continue;
-            Job job{&pass, Pieces(run_.call.batch, pass.size, pass.layout.pitch)};
+            Job job{&pass, run_.pieces_of(pass.size, pass.layout)};
             for (const std::size_t u : pass.units)
                 if (run_.program.units[u].active) job.units.push_back(u);
             if (job.units.empty() && !pass.carries_rest) continue;

@@ -87,25 +87,12 @@ class NodeBypass {
         }
     }
 
-    // Writes `count` rows of the node: what its candidates make, and what passes by.
+    // Writes `count` rows of the node: what its candidates make, and what passes by. Images of candidates may
+    // hold several of the node's.
     void write(std::int64_t n, std::int64_t o, std::int64_t count, const Sum* mixed,
                Workspace& memory) const {
-        const std::int64_t pixels = count * state_.size.width, groups = state_.sum_divisor;
-        read(n, o, count, memory);
-        node_.layout.kernels->weighted_sum_row(memory.rows.data(), scale_rows_.data(), means_.data(),
-                                               static_cast<std::int64_t>(terms_.size()), zero_.data(), pixels,
-                                               pitch_, memory.sums, false);
-        for (std::int64_t p = 0; p < pixels; ++p) {
-            const Sum* of_pixel = memory.sums + p * pitch_;
-            Sum* target = memory.shuffled + p * pitch_;
-            for (std::int64_t c = 0; c < part_; ++c) {
-                *target++ = mixed[p * state_.sum.pitch + c];
-                for (std::int64_t g = 1; g < groups; ++g) *target++ = of_pixel[g * part_ + c];
-            }
-        }
-        node_.layout.kernels->store_row(memory.shuffled, pixels, pitch_, node_.layout.channels,
-                                        run_.address(node_, n, o), node_.pixel_pitch, nullptr, nullptr,
-                                        nullptr);
+        for (std::int64_t g = 0; g < state_.sum.groups; ++g)
+            write_image(n * state_.sum.groups + g, o, count, mixed + g * part_, memory);
     }
 
     // The reverse for gradients: of what candidates make to `mixed`, others to memory.sums in the order of
@@ -124,6 +111,26 @@ class NodeBypass {
     }
 
   private:
+    void write_image(std::int64_t n, std::int64_t o, std::int64_t count, const Sum* mixed,
+                     Workspace& memory) const {
+        const std::int64_t pixels = count * state_.size.width, groups = state_.sum_divisor;
+        read(n, o, count, memory);
+        node_.layout.kernels->weighted_sum_row(memory.rows.data(), scale_rows_.data(), means_.data(),
+                                               static_cast<std::int64_t>(terms_.size()), zero_.data(), pixels,
+                                               pitch_, memory.sums, false);
+        for (std::int64_t p = 0; p < pixels; ++p) {
+            const Sum* of_pixel = memory.sums + p * pitch_;
+            Sum* target = memory.shuffled + p * pitch_;
+            for (std::int64_t c = 0; c < part_; ++c) {
+                *target++ = mixed[p * state_.sum.pitch + c];
+                for (std::int64_t g = 1; g < groups; ++g) *target++ = of_pixel[g * part_ + c];
+            }
+        }
+        node_.layout.kernels->store_row(memory.shuffled, pixels, pitch_, node_.layout.channels,
+                                        run_.address(node_, n, o), node_.pixel_pitch, nullptr, nullptr,
+                                        nullptr);
+    }
+
     const CellRun<Sum>& run_;
     const State& state_;
     const Image& node_;

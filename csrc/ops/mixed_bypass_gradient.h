@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "flush_subnormals.h"
@@ -22,9 +21,10 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
     const Image &gradient = gradients.wholes[node], &mixed = gradients.sums[node],
                 &passed = gradients.passed[node];
     const std::int64_t pitch = state.whole.pitch, width = state.size.width;
+    const std::int64_t groups = state.sum.groups, most_pitch = std::max(pitch, state.sum.pitch);
     const auto terms = static_cast<std::int64_t>(bypass.terms().size());
-    const Pieces pieces(run.call.batch, state.size, pitch);
-    const std::int64_t together = run.rows_together(width, pitch);
+    const Pieces pieces = run.pieces_of(state.size, state.sum);
+    const std::int64_t together = run.rows_together(width, most_pitch);
     std::vector<std::vector<double>> parts(pieces.parts());
     for_each_piece(pieces.parts(), run.threads, [&](std::size_t part) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
@@ -36,7 +36,7 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
             memory = bypass.allocate(arena);
             sums.current = arena.take<Sum>(sums.size);
             buffer = arena.take<Sum>(run.sums_together(width, pitch));
-            of_mixed = arena.take<Sum>(run.sums_together(width, pitch));
+            of_mixed = arena.take<Sum>(run.sums_together(width, most_pitch));
             return arena.used();
         };
         const std::size_t bytes = allocate(Arena());
@@ -49,17 +49,22 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
         pieces.for_each(part, [&](const Piece& piece) {
             for (std::int64_t o = piece.first; o < piece.last; o += together) {
                 const std::int64_t count = std::min(together, piece.last - o);
-                bypass.split(run.read(gradient, piece.n, o, count, buffer), count * width, of_mixed, memory);
-                bypass.read(piece.n, o, count, memory);
-                state.whole.kernels->dot_rows(memory.sums, memory.rows.data(), bypass.means().data(), terms,
-                                              count * width, pitch, products.data(),
-                                              sums.current + terms * pitch);
-                for (const auto& [image, rows] :
-                     {std::pair(&mixed, of_mixed), std::pair(&passed, memory.sums)})
-                    image->layout.kernels->store_row(rows, count * width, image->layout.pitch,
-                                                     image->layout.channels, run.address(*image, piece.n, o),
-                                                     image->pixel_pitch, nullptr, nullptr, nullptr);
-                pixels += count * width;
+                for (std::int64_t g = 0; g < groups; ++g) {
+                    const std::int64_t n = piece.n * groups + g;
+                    bypass.split(run.read(gradient, n, o, count, buffer), count * width,
+                                 of_mixed + g * state.sum.channels, memory);
+                    bypass.read(n, o, count, memory);
+                    state.whole.kernels->dot_rows(memory.sums, memory.rows.data(), bypass.means().data(),
+                                                  terms, count * width, pitch, products.data(),
+                                                  sums.current + terms * pitch);
+                    passed.layout.kernels->store_row(memory.sums, count * width, pitch,
+                                                     passed.layout.channels, run.address(passed, n, o),
+                                                     passed.pixel_pitch, nullptr, nullptr, nullptr);
+                }
+                mixed.layout.kernels->store_row(of_mixed, count * width, mixed.layout.pitch,
+                                                mixed.layout.channels, run.address(mixed, piece.n, o),
+                                                mixed.pixel_pitch, nullptr, nullptr, nullptr);
+                pixels += groups * count * width;
                 if (pixels < kPixelsOfProducts) continue;
                 sums.flush();
                 pixels = 0;
@@ -78,15 +83,17 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
     }
 }
 
-// Begins the gradient of a state, all channels: what is given from outside, and what passed by.
+// The gradient of a state, all channels: what is given from outside, what passed by, and what came from the
+// passes that read part of the channels.
 template <typename Sum>
-void begin_gradient(const CellGradients<Sum>& gradients, std::size_t index) {
+void finish_gradient(const CellGradients<Sum>& gradients, std::size_t index) {
     const CellRun<Sum>& run = gradients.run;
     const State& state = run.program.states[index];
     const Image& target = gradients.wholes[index];
     if (target.data == nullptr) return;
     Image given = target;
     given.data = static_cast<std::byte*>(const_cast<void*>(gradients.given_gradient(index)));
+    const Image& of_part = gradients.states[index];
     const std::int64_t pitch = state.whole.pitch, width = state.size.width;
     // By stride: terms' gradients in one sum.
     std::vector<const Image*> images[2];
@@ -107,7 +114,8 @@ void begin_gradient(const CellGradients<Sum>& gradients, std::size_t index) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
         std::vector<Sum*> buffers(most);
         std::vector<const void*> rows(most);
-        Sum *sums = nullptr, *copies = nullptr, *maxima = nullptr, *row = nullptr, *scratch_row = nullptr;
+        Sum *sums = nullptr, *copies = nullptr, *maxima = nullptr, *row = nullptr, *scratch_row = nullptr,
+            *part_row = nullptr;
         const std::int64_t row_sums = width * pitch;
         const auto allocate = [&](Arena arena) {
             for (Sum*& buffer : buffers) buffer = arena.take<Sum>(row_sums);
@@ -116,6 +124,7 @@ void begin_gradient(const CellGradients<Sum>& gradients, std::size_t index) {
             maxima = arena.take<Sum>(row_sums);
             row = arena.take<Sum>(row_sums);
             scratch_row = arena.take<Sum>(row_sums);
+            part_row = arena.take<Sum>(width * state.layout.pitch);
             return arena.used();
         };
         allocate(Arena(scratch(allocate(Arena()))));
@@ -132,6 +141,12 @@ void begin_gradient(const CellGradients<Sum>& gradients, std::size_t index) {
             for (std::int64_t r = piece.first; r < piece.last; ++r) {
                 if (given.data != nullptr) run.load(given, piece.n, r, 1, row_of(r));
                 sum_up(0, r, width, row_of(r), given.data != nullptr);
+                const std::int64_t g = piece.n % state.layout.groups;
+                const Sum* added = run.read(of_part, piece.n / state.layout.groups, r, 1, part_row);
+                for (std::int64_t j = 0; j < width; ++j)
+                    for (std::int64_t c = 0; c < state.layout.channels; ++c)
+                        row_of(r)[j * pitch + c] +=
+                            added[j * state.layout.pitch + g * state.layout.channels + c];
             }
             const PoolWindow window = bypass_window(state.size);
             const std::int64_t columns = ceiling_division(width, 2);

@@ -29,7 +29,7 @@ void check_candidate(const Candidate& candidate) {
 template <typename Sum>
 void update(const MixedCell& cell, const CellCall& call, const double* statistics,
             const std::vector<void*>& running, double momentum) {
-    MixedProgram program(cell, call.storage, call.inputs, call.channels);
+    MixedProgram program(cell, call.storage, call.batch, call.inputs, call.channels);
     if (running.size() != program.num_running)
         refuse("running must be " + std::to_string(program.num_running) + ", got " +
                std::to_string(running.size()));
@@ -87,8 +87,9 @@ MixedCell::MixedCell(std::size_t inputs, std::vector<CellEdge> edges)
 
 std::vector<std::int64_t> saved_elements(const MixedCell& cell, const std::vector<StateShape>& inputs,
                                          const std::vector<std::int64_t>& channels) {
-    // The layout is the same for all kinds of storage but float64, whose vectors are narrower.
-    const MixedProgram program(cell, Storage::kFloat32, inputs, channels);
+    // The layout is the same for all kinds of storage but float64, whose vectors are narrower. One image
+    // alone takes at least as much as one of several side by side.
+    const MixedProgram program(cell, Storage::kFloat32, 1, inputs, channels);
     std::vector<std::int64_t> elements;
     for (const Unit& unit : program.units)
         elements.push_back(unit.size.height * unit.size.width * unit.out.pitch);
@@ -97,7 +98,7 @@ std::vector<std::int64_t> saved_elements(const MixedCell& cell, const std::vecto
 
 std::int64_t statistics_size(const MixedCell& cell, const std::vector<StateShape>& inputs,
                              const std::vector<std::int64_t>& channels) {
-    return MixedProgram(cell, Storage::kFloat32, inputs, channels).statistics_size;
+    return MixedProgram(cell, Storage::kFloat32, 1, inputs, channels).statistics_size;
 }
 
 void update_running(const MixedCell& cell, const CellCall& call, const double* statistics,

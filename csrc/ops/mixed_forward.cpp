@@ -22,6 +22,7 @@ class Forward {
     void run() {
         for (std::size_t s = 0; s < run_.states.size(); ++s) {
             if (s >= run_.program.num_inputs) compute_node(s);
+            run_.copy_part(s);
             for (std::size_t level = 0; level < kLevels; ++level) compute_level(s, level);
         }
     }
@@ -71,7 +72,7 @@ class Forward {
         std::vector<std::pair<std::size_t, std::size_t>> work;  // job, part
         for (const Pass& pass : run_.program.passes) {
             if (pass.level != level || run_.root_of(pass) != state) continue;
-            Job job{&pass, Pieces(run_.call.batch, pass.size, pass.layout.pitch)};
+            Job job{&pass, run_.pieces_of(pass.size, pass.layout)};
             for (const std::size_t u : pass.units)
                 if (run_.program.units[u].active) job.units.push_back(u);
             if (pass.carries_rest)
@@ -97,7 +98,7 @@ class Forward {
         };
         for (std::size_t i = 0; i < job.units.size(); ++i) {
             const Unit& unit = run_.program.units[job.units[i]];
-            if (run_.call.training) set_statistics(merged(i), unit.norm, unit.out.channels);
+            if (run_.call.training) set_statistics(merged(i), unit.norm, unit.out);
             run_.norms[job.units[i]] = run_.affine_of(unit.norm, unit.out);
         }
         for (std::size_t i = 0; i < job.pools.size(); ++i) {
@@ -105,12 +106,14 @@ class Forward {
             for (const std::size_t t : run_.program.pools[job.pools[i]].terms) {
                 const Term& term = run_.program.terms[t];
                 if (term.norm.kind != NormKind::kNone)
-                    set_statistics(moments, term.norm, run_.layout_of(term).channels);
+                    set_statistics(moments, term.norm, run_.layout_of(term));
             }
         }
     }
 
-    void set_statistics(const Moments& moments, const NormTensors& norm, std::int64_t channels) {
+    void set_statistics(const Moments& of_sums, const NormTensors& norm, const ChannelLayout& layout) {
+        const Moments moments = of_sums.joined(layout.groups);
+        const std::int64_t channels = layout.channels;
         double* statistics = run_.operands.statistics + norm.statistics;
         for (std::int64_t c = 0; c < channels; ++c) {
             statistics[c] = moments.mean(static_cast<std::size_t>(c));
@@ -131,11 +134,11 @@ class Forward {
         for (const std::size_t u : job.units) {
             pitch = std::max(pitch, run_.program.units[u].out.pitch);
             lines = std::max(lines, run_.num_lines(run_.program.units[u]));
-            moments.emplace_back(run_.program.units[u].out.channels);
+            moments.emplace_back(run_.program.units[u].out.sums());
         }
         for (const std::size_t p : job.pools) {
             lines = std::max(lines, run_.program.pools[p].kernel);
-            moments.emplace_back(pass.layout.channels);
+            moments.emplace_back(pass.layout.sums());
         }
         Workspace memory{};
         const auto allocate = [&](Arena arena) {
@@ -210,7 +213,7 @@ class Forward {
     static void mix(const Unit& unit, const UnitWeights<Sum>& packed, const void* const* sources,
                     std::int64_t count, Sum* target) {
         unit.out.kernels->mix_row(sources, static_cast<std::int64_t>(unit.mix.size()), packed.mix.data(),
-                                  count, unit.in.channels, unit.in.pitch, unit.out.pitch, target, false);
+                                  count, unit.in.sums(), unit.in.pitch, unit.out.pitch, target, false);
     }
 
     void add_pool(const Pool& pool, const ImageRows<Sum>& rows, const Piece& piece, const Workspace& memory,
@@ -258,8 +261,9 @@ class Forward {
             means.push_back(of_term.mean.data());
         }
         const std::vector<Sum> base(shifts.begin(), shifts.end());
-        const Pieces pieces(run_.call.batch, output.size, output.layout.pitch);
-        const std::int64_t together = run_.rows_together(output.size.width, output.layout.pitch);
+        const Pieces pieces = run_.pieces_of(output.size, layout);
+        const std::int64_t together =
+            run_.rows_together(output.size.width, std::max(layout.pitch, output.layout.pitch));
         for_each_piece(pieces.parts(), run_.threads, [&](std::size_t part) {
             const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
             typename NodeTerms<Sum>::Workspace memory;

@@ -51,7 +51,8 @@ struct CellGradients {
         terms.resize(program.terms.size());
         values.resize(program.units.size());
         for (const State& state : program.states)
-            zero.resize(std::max(zero.size(), static_cast<std::size_t>(state.whole.pitch)));
+            for (const ChannelLayout* layout : {&state.layout, &state.sum, &state.whole})
+                zero.resize(std::max(zero.size(), static_cast<std::size_t>(layout->pitch)));
         for (const Unit& unit : program.units)
             zero.resize(std::max(zero.size(), static_cast<std::size_t>(unit.out.pitch)));
         prepare_state_gradients();
@@ -70,22 +71,31 @@ struct CellGradients {
         const auto pitch = static_cast<std::size_t>(layout.pitch);
         NormGradient<Sum> result{std::vector<Sum>(pitch), std::vector<Sum>(pitch), std::vector<Sum>(pitch),
                                  std::vector<Sum>(pitch)};
+        // Of all images that lie side by side.
+        const auto set = [&](std::vector<Sum>& row, std::int64_t c, double value) {
+            for (std::int64_t s = c; s < layout.sums(); s += layout.channels)
+                row[static_cast<std::size_t>(s)] = static_cast<Sum>(value);
+        };
+        const auto sum_of = [&](const double* row, std::int64_t c) {
+            double sum = 0;
+            for (std::int64_t s = c; s < layout.sums(); s += layout.channels) sum += row[s];
+            return sum;
+        };
         for (std::int64_t c = 0; c < layout.channels; ++c) {
-            const auto i = static_cast<std::size_t>(c);
             if (norm.kind == NormKind::kNone) {
-                result.scale[i] = static_cast<Sum>(alpha);
+                set(result.scale, c, alpha);
                 continue;
             }
             const double gamma = norm.gamma == kAbsent ? 1 : double(run.parameter(norm.gamma)[c]);
             const double inverse = run.inverse_deviation(norm, layout, c);
-            const double total = alpha * totals[c], product = alpha * products[c];
+            const double total = alpha * sum_of(totals, c), product = alpha * sum_of(products, c);
             const double scale = gamma * inverse;
-            result.scale[i] = static_cast<Sum>(alpha * scale);
-            result.mean[i] = static_cast<Sum>(run.mean_of(norm, c));
+            set(result.scale, c, alpha * scale);
+            set(result.mean, c, run.mean_of(norm, c));
             if (run.call.training) {
                 const auto n = static_cast<double>(count);
-                result.slope[i] = static_cast<Sum>(-scale * inverse * inverse * product / n);
-                result.shift[i] = static_cast<Sum>(-scale * total / n);
+                set(result.slope, c, -scale * inverse * inverse * product / n);
+                set(result.shift, c, -scale * total / n);
             }
             set_gradient(norm.gamma, c, inverse * product);
             set_gradient(norm.beta, c, total);
@@ -108,8 +118,7 @@ struct CellGradients {
 
     void allocate_value(std::size_t index) {
         const Unit& unit = run.program.units[index];
-        const std::int64_t elements = run.call.batch * unit.size.height * unit.size.width * unit.out.pitch;
-        values[index] = KeptMemory(static_cast<std::size_t>(elements) * run.element_size());
+        values[index] = KeptMemory(run.dense_bytes(unit.size, unit.out));
     }
 
     // The gradients of a unit's weights; zeros where there are no sums.
@@ -120,23 +129,28 @@ struct CellGradients {
             const std::vector<std::int64_t>& taps = run.weights[index].taps.weight_taps;
             const std::int64_t kernel = unit.kernel * unit.kernel;
             for (std::int64_t c = 0; c < unit.in.channels; ++c)
-                for (std::int64_t t = 0; t < kernel; ++t)
-                    if (depthwise.empty())
-                        set_gradient(unit.depthwise, c * kernel + t, 0);
-                    else
-                        set_gradient(unit.depthwise, c * kernel + taps[static_cast<std::size_t>(t)],
-                                     depthwise[static_cast<std::size_t>(t * unit.in.pitch + c)]);
+                for (std::int64_t t = 0; t < kernel; ++t) {
+                    double sum = 0;
+                    for (std::int64_t s = c; !depthwise.empty() && s < unit.in.sums(); s += unit.in.channels)
+                        sum += depthwise[static_cast<std::size_t>(t * unit.in.pitch + s)];
+                    const std::int64_t tap = depthwise.empty() ? t : taps[static_cast<std::size_t>(t)];
+                    set_gradient(unit.depthwise, c * kernel + tap, sum);
+                }
         }
         for (std::size_t t = 0; t < unit.mix.size(); ++t) {
             const MixTap& tap = unit.mix[t];
             if (!is_wanted(tap.part.parameter)) continue;
-            const auto first =
-                static_cast<std::int64_t>(t) * unit.in.channels * unit.out.pitch + tap.part.first;
+            const std::int64_t rows = static_cast<std::int64_t>(t) * unit.in.sums();
             for (std::int64_t o = 0; o < tap.part.count; ++o)
-                for (std::int64_t i = 0; i < unit.in.channels; ++i)
-                    set_gradient(
-                        tap.part.parameter, (o * unit.in.channels + i) * tap.taps + tap.tap,
-                        mix.empty() ? 0 : mix[static_cast<std::size_t>(first + i * unit.out.pitch + o)]);
+                for (std::int64_t i = 0; i < unit.in.channels; ++i) {
+                    double sum = 0;
+                    for (std::int64_t g = 0; !mix.empty() && g < unit.in.groups; ++g) {
+                        const std::int64_t row = rows + g * unit.in.channels + i;
+                        const std::int64_t column = g * unit.out.channels + tap.part.first + o;
+                        sum += mix[static_cast<std::size_t>(row * unit.out.pitch + column)];
+                    }
+                    set_gradient(tap.part.parameter, (o * unit.in.channels + i) * tap.taps + tap.tap, sum);
+                }
         }
     }
 
@@ -159,8 +173,8 @@ struct CellGradients {
 
     const CellRun<Sum>& run;
     const BackwardOperands& operands;
-    std::vector<Sum> zero;  // a row of coefficients
-    std::vector<Image> wholes;
+    std::vector<Sum> zero;           // a row of coefficients
+    std::vector<Image> wholes;       // of states
     std::vector<Image> states;       // of the channels that edges read
     std::vector<Image> sums;         // of what the candidates of a node make
     std::vector<Image> passed;       // of what passes by into a node, in the order of the sources' channels
@@ -191,21 +205,20 @@ struct CellGradients {
                 }
             }
             wholes.push_back(image);
-            states.push_back(image);
-            states.back().layout = program.states[s].layout;
-            sums.push_back(image);
+            const State& state = program.states[s];
+            states.push_back(state.divisor > 1 && image.data != nullptr ? part_image(state, state.layout)
+                                                                        : image);
+            sums.push_back(state.sum_divisor > 1 ? part_image(state, state.sum) : image);
             passed.push_back(image);
-            if (program.states[s].sum_divisor == 1) continue;
-            const ChannelLayout& sum = program.states[s].sum;
-            const std::int64_t pixels = run.call.batch * image.size.height * image.size.width;
-            memory_.emplace_back(static_cast<std::size_t>(pixels * sum.pitch) * run.element_size());
-            sums.back() = {static_cast<std::byte*>(memory_.back().data()),
-                           sum.pitch,
-                           image.size,
-                           {sum.pitch, sum.pitch, sum.kernels}};
+            if (state.sum_divisor == 1) continue;
             memory_.emplace_back(bytes);
             passed.back().data = static_cast<std::byte*>(memory_.back().data());
         }
+    }
+
+    Image part_image(const State& state, const ChannelLayout& layout) {
+        memory_.emplace_back(run.dense_bytes(state.size, layout));
+        return run.dense_image(memory_.back().data(), state.size, layout);
     }
 
     std::vector<KeptMemory> memory_;  // of states' gradients

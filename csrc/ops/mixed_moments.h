@@ -30,6 +30,18 @@ class Moments {
         count_ += other.count_;
     }
 
+    // Those of `groups` images side by side as of one: channels follow each other image by image.
+    Moments joined(std::int64_t groups) const {
+        const std::size_t channels = mean_.size() / static_cast<std::size_t>(groups);
+        Moments all(static_cast<std::int64_t>(channels));
+        for (std::size_t first = 0; first < mean_.size(); first += channels) {
+            for (std::size_t c = 0; c < channels; ++c)
+                all.merge(c, static_cast<double>(count_), mean_[first + c], squares_[first + c]);
+            all.count_ += count_;
+        }
+        return all;
+    }
+
     double mean(std::size_t channel) const { return mean_[channel]; }
     // The biased variance.
     double variance(std::size_t channel) const {

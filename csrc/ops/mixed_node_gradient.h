@@ -20,14 +20,15 @@ void finish_term(CellGradients<Sum>& gradients, std::size_t index, const double*
     const ChannelLayout& layout = run.layout_of(term);
     const double zero = term.kind == TermKind::kZero ? 0 : 1;
     double alpha_gradient = 0;
-    for (std::int64_t c = 0; c < layout.channels; ++c) {
+    for (std::int64_t s = 0; s < layout.sums(); ++s) {
+        const std::int64_t c = s % layout.channels;
         double scale = zero, shift = 0;
         if (term.norm.kind != NormKind::kNone) {
             scale = run.inverse_deviation(term.norm, layout, c);
             if (term.norm.gamma != kAbsent) scale *= double(run.parameter(term.norm.gamma)[c]);
             if (term.norm.beta != kAbsent) shift = double(run.parameter(term.norm.beta)[c]);
         }
-        alpha_gradient += scale * products[c] + shift * totals[c];
+        alpha_gradient += scale * products[s] + shift * totals[s];
     }
     gradients.operands.alpha_gradients[term.alpha] += alpha_gradient;
     const double alpha = run.call.alphas[term.alpha] * zero;
@@ -48,7 +49,7 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
         mean_rows.push_back(run.affine_of(run.program.terms[t].norm, layout).mean);
     for (const auto& row : mean_rows) means.push_back(row.data());
 
-    const Pieces pieces(run.call.batch, gradient.size, layout.pitch);
+    const Pieces pieces = run.pieces_of(gradient.size, layout);
     const std::int64_t together = run.rows_together(gradient.size.width, layout.pitch);
     // By part: the sums of each term's products, then of the gradient.
     std::vector<std::vector<double>> parts(pieces.parts());

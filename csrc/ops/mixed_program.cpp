@@ -18,8 +18,10 @@ const MixedWidths& widths_of(Storage storage) {
     }
 }
 
-// The vectors that hold the channels in the smallest number, and the narrowest of those.
-ChannelLayout layout_of(const MixedWidths& widths, std::int64_t channels) {
+// The vectors that hold the channels in the smallest number, and the narrowest of those. Those of several
+// images fill the widest vectors.
+ChannelLayout layout_of(const MixedWidths& widths, std::int64_t channels, std::int64_t groups) {
+    if (groups > 1) return {channels, groups * channels, widths.widths, groups};
     ChannelLayout best;
     std::int64_t fewest = 0;
     for (std::size_t i = 0; i < widths.count; ++i) {
@@ -31,6 +33,12 @@ ChannelLayout layout_of(const MixedWidths& widths, std::int64_t channels) {
         }
     }
     return best;
+}
+
+// How many images fill the widest vectors with their channels, where the batch can be dealt out so.
+std::int64_t groups_of(const MixedWidths& widths, std::int64_t channels, std::int64_t batch) {
+    const std::int64_t lanes = widths.widths->lanes, groups = lanes / channels;
+    return groups > 1 && lanes % channels == 0 && batch % groups == 0 ? groups : 1;
 }
 
 std::int64_t strided(std::int64_t size, std::int64_t stride) { return (size + stride - 1) / stride; }
@@ -49,7 +57,9 @@ struct MixedProgram::Builder {
     std::size_t source = 0;
     ChannelLayout in{}, out{};
 
-    ChannelLayout layout(std::int64_t channels) const { return layout_of(widths, channels); }
+    ChannelLayout layout(std::int64_t channels, std::int64_t groups = 1) const {
+        return layout_of(widths, channels, groups);
+    }
     std::size_t parameter() { return program.num_parameters++; }
 
     NormTensors norm(NormKind kind, std::int64_t channels, std::vector<ChannelPart> bias = {}) {
@@ -218,7 +228,7 @@ struct MixedProgram::Builder {
         std::size_t pass = pass_of_state(Activation::kNone, candidate.expansion > 1 ? 1 : stride);
         if (candidate.expansion > 1) {
             Unit unit = begin(pass);
-            const ChannelLayout hidden = layout(in.channels * candidate.expansion);
+            const ChannelLayout hidden = layout(in.channels * candidate.expansion, in.groups);
             const auto bias = pointwise(unit, hidden, candidate.bias);
             unit.norm = norm(candidate.norm, hidden.channels, bias);
             pass = pass_of_unit(end(unit, false), Activation::kRelu6, stride);
@@ -263,8 +273,8 @@ struct MixedProgram::Builder {
     }
 };
 
-MixedProgram::MixedProgram(const MixedCell& cell, Storage storage, const std::vector<StateShape>& inputs,
-                           const std::vector<std::int64_t>& channels) {
+MixedProgram::MixedProgram(const MixedCell& cell, Storage storage, std::int64_t batch,
+                           const std::vector<StateShape>& inputs, const std::vector<std::int64_t>& channels) {
     const auto refuse = [](const std::string& what) { throw std::invalid_argument("MixedCell: " + what); };
     if (inputs.size() != cell.inputs())
         refuse("there must be " + std::to_string(cell.inputs()) + " inputs, got " +
@@ -282,9 +292,13 @@ MixedProgram::MixedProgram(const MixedCell& cell, Storage storage, const std::ve
     const auto set_layouts = [&](State& state, std::int64_t of_state) {
         if (of_state % state.divisor != 0 || of_state % state.sum_divisor != 0)
             refuse("channels must be a multiple of the divisor of an edge, got " + std::to_string(of_state));
-        state.layout = builder.layout(of_state / state.divisor);
-        state.sum = builder.layout(of_state / state.sum_divisor);
-        state.whole = builder.layout(of_state);
+        const auto part = [&](std::int64_t divisor) {
+            const std::int64_t of_part = of_state / divisor;
+            return builder.layout(of_part, divisor > 1 ? groups_of(builder.widths, of_part, batch) : 1);
+        };
+        state.layout = part(state.divisor);
+        state.sum = part(state.sum_divisor);
+        state.whole = part(1);
     };
     for (std::size_t s = 0; s < num_inputs; ++s) {
         if (inputs[s].channels < 1 || inputs[s].height < 1 || inputs[s].width < 1)

@@ -15,10 +15,16 @@ constexpr std::size_t kLevels = 3;
 
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
-// Rows of `pitch` sums a pixel, and the kernels whose vectors fill them.
+// Rows of `pitch` sums a pixel, and the kernels whose vectors fill them. Where channels are few, the same
+// pixels of `groups` images lie side by side and count as one image: sum g * channels + c is that of channel
+// c of image g.
 struct ChannelLayout {
     std::int64_t channels = 0, pitch = 0;
     const MixedKernels* kernels = nullptr;
+    std::int64_t groups = 1;
+
+    // Sums of a pixel that mean something; zeros follow.
+    std::int64_t sums() const { return groups * channels; }
 };
 
 // A parameter [count, ...] that belongs to channels [first, first + count).
@@ -111,11 +117,11 @@ struct State {
     std::vector<std::size_t> pools{};
 };
 
-// Throws std::invalid_argument where shapes do not fit the cell.
+// batch: as many images may lie side by side. Throws std::invalid_argument where shapes do not fit the cell.
 class MixedProgram {
   public:
-    MixedProgram(const MixedCell& cell, Storage storage, const std::vector<StateShape>& inputs,
-                 const std::vector<std::int64_t>& channels);
+    MixedProgram(const MixedCell& cell, Storage storage, std::int64_t batch,
+                 const std::vector<StateShape>& inputs, const std::vector<std::int64_t>& channels);
 
     // Calls work(norm, channels, size of the value, active) for every norm.
     template <typename Work>

@@ -36,7 +36,10 @@ Pieces::Pieces(std::int64_t batch, const Geometry& size, std::int64_t pitch) : h
 template <typename Sum>
 CellRun<Sum>::CellRun(const MixedCell& cell, const CellCall& cell_call, const CellOperands& cell_operands,
                       const std::vector<const void*>& outputs, std::size_t num_threads)
-    : program(cell, cell_call.storage, cell_call.inputs, cell_call.channels),
+    // Products with the zeros between images side by side carry a NaN of one to the others, which batch norm
+    // does in training anyway.
+    : program(cell, cell_call.storage, cell_call.training ? cell_call.batch : 1, cell_call.inputs,
+              cell_call.channels),
       call(cell_call),
       operands(cell_operands),
       threads(num_threads) {
@@ -58,7 +61,9 @@ CellRun<Sum>::CellRun(const MixedCell& cell, const CellCall& cell_call, const Ce
         wholes.push_back({static_cast<std::byte*>(const_cast<void*>(data)),
                           is_input ? operands.pitches[s] : state.whole.channels, state.size, state.whole});
         states.push_back(wholes.back());
-        states.back().layout = state.layout;
+        if (state.divisor == 1) continue;
+        parts_.emplace_back(dense_bytes(state.size, state.layout));
+        states.back() = dense_image(parts_.back().data(), state.size, state.layout);
     }
     if (call.skip_zero) program.skip_zeros(call.alphas);
     weights.resize(program.units.size());
@@ -81,38 +86,74 @@ void CellRun<Sum>::pack(std::size_t index) {
             std::vector<Sum> rows(taps.size() * static_cast<std::size_t>(in));
             const Sum* weight = parameter(unit.depthwise);
             for (std::size_t t = 0; t < taps.size(); ++t)
-                for (std::int64_t c = 0; c < unit.in.channels; ++c)
-                    rows[t * static_cast<std::size_t>(in) + static_cast<std::size_t>(c)] =
-                        weight[c * unit.kernel * unit.kernel + taps[t]];
+                for (std::int64_t s = 0; s < unit.in.sums(); ++s)
+                    rows[t * static_cast<std::size_t>(in) + static_cast<std::size_t>(s)] =
+                        weight[s % unit.in.channels * unit.kernel * unit.kernel + taps[t]];
             return rows;
         };
         packed.depthwise = arrange(packed.taps.weight_taps);
         packed.depthwise_gradient = arrange(packed.gradient_taps.weight_taps);
     }
     const auto num_taps = static_cast<std::int64_t>(unit.mix.size());
-    packed.mix.resize(static_cast<std::size_t>(num_taps * unit.in.channels * out));
-    packed.mix_transposed.resize(static_cast<std::size_t>(num_taps * unit.out.channels * in));
+    packed.mix.resize(static_cast<std::size_t>(num_taps * unit.in.sums() * out));
+    packed.mix_transposed.resize(static_cast<std::size_t>(num_taps * unit.out.sums() * in));
     for (std::int64_t t = 0; t < num_taps; ++t) {
         const MixTap& tap = unit.mix[static_cast<std::size_t>(t)];
         const Sum* weight = parameter(tap.part.parameter) + tap.tap;
-        Sum* mix = packed.mix.data() + t * unit.in.channels * out + tap.part.first;
-        Sum* transposed = packed.mix_transposed.data() + (t * unit.out.channels + tap.part.first) * in;
-        for (std::int64_t o = 0; o < tap.part.count; ++o)
-            for (std::int64_t i = 0; i < unit.in.channels; ++i) {
-                const Sum value = weight[(o * unit.in.channels + i) * tap.taps];
-                mix[i * out + o] = value;
-                transposed[o * in + i] = value;
-            }
+        // Of several images side by side each gets the matrix; zeros are between them.
+        for (std::int64_t g = 0; g < unit.in.groups; ++g) {
+            const std::int64_t first_in = g * unit.in.channels,
+                               first_out = g * unit.out.channels + tap.part.first;
+            Sum* mix = packed.mix.data() + (t * unit.in.sums() + first_in) * out + first_out;
+            Sum* transposed =
+                packed.mix_transposed.data() + (t * unit.out.sums() + first_out) * in + first_in;
+            for (std::int64_t o = 0; o < tap.part.count; ++o)
+                for (std::int64_t i = 0; i < unit.in.channels; ++i) {
+                    const Sum value = weight[(o * unit.in.channels + i) * tap.taps];
+                    mix[i * out + o] = value;
+                    transposed[o * in + i] = value;
+                }
+        }
     }
 }
 
 template <typename Sum>
 Image CellRun<Sum>::unit_image(std::size_t index, void* data) const {
-    const Unit& unit = program.units[index];
-    return {static_cast<std::byte*>(data),
-            unit.out.pitch,
-            unit.size,
-            {unit.out.pitch, unit.out.pitch, unit.out.kernels}};
+    return dense_image(data, program.units[index].size, program.units[index].out);
+}
+
+template <typename Sum>
+void CellRun<Sum>::copy_part(std::size_t state) {
+    if (program.states[state].divisor == 1) return;
+    if (is_bfloat16())
+        copy_part_of<std::uint16_t>(state);
+    else
+        copy_part_of<Sum>(state);
+}
+
+template <typename Sum>
+template <typename Element>
+void CellRun<Sum>::copy_part_of(std::size_t index) {
+    const State& state = program.states[index];
+    const ChannelLayout& layout = state.layout;
+    const Pieces pieces = pieces_of(state.size, layout);
+    for_each_piece(pieces.parts(), threads, [&](std::size_t part) {
+        pieces.for_each(part, [&](const Piece& piece) {
+            for (std::int64_t r = piece.first; r < piece.last; ++r) {
+                auto* row = reinterpret_cast<Element*>(address(states[index], piece.n, r));
+                if (layout.sums() < layout.pitch)
+                    std::fill_n(row, state.size.width * layout.pitch, Element{0});
+                for (std::int64_t g = 0; g < layout.groups; ++g) {
+                    const auto* source = reinterpret_cast<const Element*>(
+                        address(wholes[index], piece.n * layout.groups + g, r));
+                    Element* target = row + g * layout.channels;
+                    for (std::int64_t j = 0; j < state.size.width; ++j)
+                        for (std::int64_t c = 0; c < layout.channels; ++c)
+                            target[j * layout.pitch + c] = source[j * wholes[index].pixel_pitch + c];
+                }
+            }
+        });
+    });
 }
 
 template <typename Sum>
@@ -161,8 +202,9 @@ template <typename Sum>
 Affine<Sum> CellRun<Sum>::affine_of(const NormTensors& norm, const ChannelLayout& layout) const {
     const auto pitch = static_cast<std::size_t>(layout.pitch);
     Affine<Sum> affine{std::vector<Sum>(pitch), std::vector<Sum>(pitch), std::vector<Sum>(pitch)};
-    for (std::int64_t c = 0; c < layout.channels; ++c) {
-        const auto i = static_cast<std::size_t>(c);
+    for (std::int64_t s = 0; s < layout.sums(); ++s) {
+        const auto i = static_cast<std::size_t>(s);
+        const std::int64_t c = s % layout.channels;
         if (norm.kind == NormKind::kNone) {
             affine.scale[i] = 1;
             continue;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aligned_memory.h"
+#include "kept_memory.h"
 #include "mixed_cell.h"
 #include "mixed_program.h"
 #include "mixed_taps.h"
@@ -108,7 +109,22 @@ class CellRun {
     bool is_bfloat16() const { return call.storage == Storage::kBfloat16; }
     std::size_t element_size() const { return is_bfloat16() ? 2 : sizeof(Sum); }
 
-    // Values of a unit in memory; lanes beyond its channels are kept too.
+    // Images of a layout: as many as the batch has, or fewer that hold several.
+    std::int64_t batch_of(const ChannelLayout& layout) const { return call.batch / layout.groups; }
+    Pieces pieces_of(const Geometry& size, const ChannelLayout& layout) const {
+        return {batch_of(layout), size, layout.pitch};
+    }
+    // Rows of sums in memory, lanes beyond the channels too.
+    static Image dense_image(void* data, const Geometry& size, const ChannelLayout& layout) {
+        return {
+            static_cast<std::byte*>(data), layout.pitch, size, {layout.pitch, layout.pitch, layout.kernels}};
+    }
+    std::size_t dense_bytes(const Geometry& size, const ChannelLayout& layout) const {
+        return static_cast<std::size_t>(batch_of(layout) * size.height * size.width * layout.pitch) *
+               element_size();
+    }
+    // Copies the channels that edges read of a state to memory of their own, where they read but a part.
+    void copy_part(std::size_t state);
     Image unit_image(std::size_t unit, void* data) const;
     // What a pass reads.
     Image source_of(const Pass& pass) const {
@@ -188,13 +204,17 @@ class CellRun {
     const CellCall& call;
     const CellOperands& operands;
     std::size_t threads;
-    std::vector<Image> states;  // of the channels that edges read
-    std::vector<Image> wholes;
+    std::vector<Image> wholes;  // of states, in the caller's memory
+    std::vector<Image> states;  // the channels that edges read
     std::vector<UnitWeights<Sum>> weights;
     std::vector<Affine<Sum>> norms;  // of units, once their statistics are known
 
   private:
     void pack(std::size_t unit);
+    template <typename Element>
+    void copy_part_of(std::size_t state);
+
+    std::vector<KeptMemory> parts_;  // of states
 };
 
 extern template class CellRun<float>;

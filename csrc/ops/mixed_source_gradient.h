@@ -40,8 +40,12 @@ class SourceGradient {
         const std::int64_t plane_sums = pixels_of(plane) * pitch;
         const Image& target = gradients_.states[pass.state];
         Image before = target;
-        if (pass.carries_rest && run_.program.states[pass.state].divisor == 1)
-            before.data = static_cast<std::byte*>(const_cast<void*>(gradients_.given_gradient(pass.state)));
+        // That of a part begins with nothing (finish_gradient).
+        if (pass.carries_rest)
+            before.data =
+                run_.program.states[pass.state].divisor > 1
+                    ? nullptr
+                    : static_cast<std::byte*>(const_cast<void*>(gradients_.given_gradient(pass.state)));
         Sum* rest = memory.rest - piece.first * width * pitch;
         for (std::int64_t r = piece.first; r < piece.last; ++r) {
             if (before.data == nullptr)

@@ -119,7 +119,7 @@ class UnitGradient {
         const std::int64_t width = unit.size.width;
         const auto add = [&](const void* const* sources, const Sum* gradient, std::int64_t count) {
             unit.out.kernels->outer_row(sources, static_cast<std::int64_t>(unit.mix.size()), gradient, count,
-                                        unit.in.channels, unit.in.pitch, unit.out.pitch, sums.current);
+                                        unit.in.sums(), unit.in.pitch, unit.out.pitch, sums.current);
         };
         if (unit.depthwise != kAbsent) {
             run_.unit_lines(unit, pass, packed.plane, source, first, memory.lines);
@@ -146,7 +146,7 @@ class UnitGradient {
         if (unit.mix.empty())
             std::copy_n(values, width * pitch, target);
         else
-            unit.in.kernels->mix_row(&mixed, 1, packed.mix_transposed.data(), width, unit.out.channels,
+            unit.in.kernels->mix_row(&mixed, 1, packed.mix_transposed.data(), width, unit.out.sums(),
                                      unit.out.pitch, pitch, target, false);
     }
 
@@ -160,11 +160,10 @@ class UnitGradient {
             if (r < piece.first || r >= piece.last) continue;
             Sum* target = plane_gradient + r * plane_sums +
                           pixel_of(packed.plane, unit.mix[t].column) * pass.layout.pitch;
-            unit.in.kernels->mix_row(&mixed, 1,
-                                     packed.mix_transposed.data() +
-                                         static_cast<std::int64_t>(t) * unit.out.channels * unit.in.pitch,
-                                     unit.size.width, unit.out.channels, unit.out.pitch, unit.in.pitch,
-                                     target, true);
+            unit.in.kernels->mix_row(
+                &mixed, 1,
+                packed.mix_transposed.data() + static_cast<std::int64_t>(t) * unit.out.sums() * unit.in.pitch,
+                unit.size.width, unit.out.sums(), unit.out.pitch, unit.in.pitch, target, true);
         }
     }
 

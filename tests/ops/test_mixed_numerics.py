@@ -32,9 +32,15 @@ SPECS = {
     "nasbench201": sets.nasbench201(),
     "mbconv": sets.mbconv((3, 5), (1, 3)),
     "pc_darts": sets.darts(channel_divisor=4),
+    "side_by_side": sets.darts("affine", channel_divisor=4),
     "users": USERS,
 }
-SIZES = {"darts": (4, 16, 13, 12), "mbconv": (3, 7, 9, 8), "pc_darts": (3, 32, 9, 10)}
+SIZES = {
+    "darts": (4, 16, 13, 12),
+    "mbconv": (3, 7, 9, 8),
+    "pc_darts": (3, 32, 9, 10),
+    "side_by_side": (4, 16, 9, 8),
+}
 
 
 def in_dtype(call: dict[str, Any], dtype: torch.dtype, memory_format: torch.memory_format) -> dict[str, Any]:
@@ -117,8 +123,8 @@ CELL = CellSpec(
 def test_results_are_the_same_bits_at_any_number_of_threads(training: bool, dtype: torch.dtype) -> None:
     calls = [(ops.mixed_cell, cell_arguments(CELL, 20, dtype=dtype, training=training))]
     for stride in (1, 2):
-        for spec in (sets.darts("affine"), sets.mbconv()):
-            call = arguments(spec, (5, 16, 17, 18), stride, dtype=dtype, training=training)
+        for spec, batch in ((sets.darts("affine"), 5), (sets.mbconv(), 5), (SPECS["side_by_side"], 8)):
+            call = arguments(spec, (batch, 16, 17, 18), stride, dtype=dtype, training=training)
             calls.append((ops.mixed_op, call))
     threads = torch.get_num_threads()
     try:
@@ -138,7 +144,16 @@ def test_the_other_instruction_sets_of_this_cpu(simd: str) -> None:
     """Runs tests of this folder in a process that uses them."""
     folder = Path(__file__).parent
     files = [str(folder / name) for name in ("test_mixed_op.py", "test_mixed_numerics.py")]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "published or as_exact and nasbench", *files]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-k",
+        "published or as_exact and (nasbench or side)",
+        *files,
+    ]
     environment = os.environ | {"EFFICIENT_NAS_SIMD": simd}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout
