@@ -71,7 +71,9 @@ def test_resumed_trials_say_nothing_about_the_pace() -> None:
 def test_an_epoch_of_a_supernet_in_a_line() -> None:
     bare = EpochRecord(1, 7.5, 2.25, 0.25, None, None, 0.025, None, None)
     assert epoch_status(bare) == "loss 2.250 accuracy 25.00%"
-    rewards = dataclasses.replace(bare, alpha_accuracy=0.5, diagnosis={"skips_cell": 3.0})
+    rewards = dataclasses.replace(
+        bare, alpha_accuracy=0.5, diagnosis={"skips_cell": 3.0, "unreached_alphas": 0.0}
+    )
     assert epoch_status(rewards) == "loss 2.250 accuracy 25.00% | alpha accuracy 50.00% | skips 3"
     diagnosis = {
         "skips_normal": 2.0,
@@ -80,11 +82,13 @@ def test_an_epoch_of_a_supernet_in_a_line() -> None:
         "entropy_share_normal": 0.9618,
         "entropy_share_reduce": 0.5,
         "eigenvalue": 0.31234,
+        "unreached_alphas": 2.0,
+        "unreached_candidates": 1.0,
     }
     full = dataclasses.replace(rewards, alpha_loss=1.75, diagnosis=diagnosis)
     assert epoch_status(full) == (
         "loss 2.250 accuracy 25.00% | alpha loss 1.750 accuracy 50.00% | skips normal 2, reduce 0 | "
-        "entropy normal 0.962, reduce 0.5 | eigenvalue 0.312"
+        "entropy normal 0.962, reduce 0.5 | no gradient at 3 | eigenvalue 0.312"
     )
 
 

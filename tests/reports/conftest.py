@@ -188,4 +188,5 @@ def supernet() -> SupernetData:
         returned_to=4,
         ranks=RankCorrelation(0.5, -0.1, 0.9, 0.95, (0.3, 0.4, 0.35), (0.6, 0.7, 0.8)),
         parity=[Parity("derived", "", 1e-3, 1e-5, False), Parity("pt2", "model.pt2", 1e-7, 1e-5, True)],
+        unreached=["normal/0->2/none", "cells.0.edges.1.sep_conv_3x3"],
     )

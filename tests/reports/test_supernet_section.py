@@ -37,6 +37,8 @@ def test_every_value_is_in_the_page(make_report: Any, supernet: SupernetData) ->
         "Kendall’s tau +0.500, 95% interval -0.100 to +0.900 (bootstrap over 3 networks)",
         "derived",
         "✗ differs",
+        "No gradient reached 2 architecture parameters or candidates",
+        "normal/0->2/none",
     ):
         assert words in page.text, words
     assert max(page.ids.values()) == 1
@@ -71,6 +73,9 @@ def test_runs_without_a_supernet_or_its_checks(make_report: Any, supernet: Super
     report = make_report(supernet=bare)
     text = render(report)
     page = Page(text)
+    assert "gradient" not in page.text
+    calm = dataclasses.replace(bare, unreached=[])
+    assert "gradient reached every architecture" in render(make_report(supernet=calm))
     assert "supernet" in sections(text) and "Supernet single_path: 1 epoch in" in page.text
     assert (
         "Kendall" not in page.text
@@ -98,6 +103,7 @@ def test_data_stays_data(make_report: Any, supernet: SupernetData) -> None:
         alphas={ATTACK: dataclasses.replace(alphas, operations=[ATTACK] * 3, edges=[ATTACK] * 2)},
         records=[dataclasses.replace(r, diagnosis={"skips_" + ATTACK: 1.0}) for r in supernet.records],
         parity=[dataclasses.replace(supernet.parity[0], format=ATTACK)],
+        unreached=[ATTACK],
     )
     page, calm = Page(render(make_report(supernet=bad))), Page(render(make_report(supernet=supernet)))
     assert page.elements["img"] == 0 and page.handlers == []
@@ -109,6 +115,7 @@ def test_json_and_back(supernet: SupernetData) -> None:
     again = SupernetData.from_json(json.loads(json.dumps(supernet.to_json(), allow_nan=False)))
     assert json.dumps(again.to_json()) == json.dumps(supernet.to_json())
     assert again.records == supernet.records and again.returned_to == 4
+    assert again.unreached == supernet.unreached
     assert again.alphas["normal"].probabilities == supernet.alphas["normal"].probabilities
 
 

@@ -96,6 +96,9 @@ def epoch_status(record: EpochRecord) -> str:
             parts.append(f"{title} {named[0][1]:.3g}")
         elif named:
             parts.append(f"{title} {', '.join(f'{cell} {value:.3g}' for cell, value in named)}")
+    unreached = sum(value for name, value in record.diagnosis.items() if name.startswith("unreached_"))
+    if unreached:
+        parts.append(f"no gradient at {unreached:.0f}")
     if "eigenvalue" in record.diagnosis:
         parts.append(f"eigenvalue {record.diagnosis['eigenvalue']:.3g}")
     return " | ".join(parts)

@@ -40,10 +40,11 @@ class Alphas:
 class SupernetData:
     """The training of one supernet and what was checked of it.
 
-    kind: e.g. `darts`. records: one per epoch. alphas: by kind of cell, at the end. stopped: why the training
-    ended before its last epoch. returned_to: the epoch whose genotype was taken, if not the last one.
-    ranks: of shared weights against training alone. parity: its `format` names the network that was compared
-    with the searched one, e.g. `derived` or `onnx`.
+    kind: e.g. `darts`. records: one per epoch. alphas: by kind of cell, at the end. stopped: why the
+    training ended before its last epoch. returned_to: the epoch whose genotype was taken, if not the last
+    one. ranks: of shared weights against training alone. parity: its `format` names the network that was
+    compared with the searched one, e.g. `derived` or `onnx`. unreached: names of the architecture parameters
+    and candidates that no gradient reached when that was measured last; None where it was not.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class SupernetData:
     returned_to: int | None = None
     ranks: RankCorrelation | None = None
     parity: Sequence[Parity] = ()
+    unreached: Sequence[str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Values that `json.dumps` takes and `from_json` reads; null for a number that is not finite."""
@@ -65,6 +67,7 @@ class SupernetData:
             "checks": {
                 "rank_correlation": _plain(self.ranks) if self.ranks else None,
                 "parity": [_plain(parity) for parity in self.parity],
+                "unreached": None if self.unreached is None else list(self.unreached),
             },
         }
 
@@ -74,7 +77,7 @@ class SupernetData:
         names = ("kind", "records", "alphas", "stopped", "returned_to", "checks")
         _require("supernet", values, names)
         checks = values["checks"]
-        _require("supernet: checks", checks, ("rank_correlation", "parity"))
+        _require("supernet: checks", checks, ("rank_correlation", "parity", "unreached"))
         ranks = checks["rank_correlation"]
         return cls(
             values["kind"],
@@ -84,6 +87,7 @@ class SupernetData:
             values["returned_to"],
             None if ranks is None else _made(RankCorrelation, "checks.rank_correlation", ranks),
             [_made(Parity, "checks.parity", parity) for parity in checks["parity"]],
+            checks["unreached"],
         )
 
 

@@ -23,7 +23,8 @@ def supernet(data: SupernetData | None) -> str:
     """Curves by epoch, final alphas, rank correlation and equality of networks, as far as there are any."""
     if data is None or not data.records:
         return ""
-    return "\n".join([_training(data), _alphas(data), _ranks(data.ranks), _parity(data.parity)])
+    parts = [_training(data), _alphas(data), _reach(data.unreached)]
+    return "\n".join([*parts, _ranks(data.ranks), _parity(data.parity)])
 
 
 def _training(data: SupernetData) -> str:
@@ -81,6 +82,18 @@ def _heat(values: Sequence[float]) -> Iterable[Cell]:
     for value in values:
         digits = f'<span class="heat" style="--share: {value:.3f}">{value:.3f}</span>'
         yield Cell(digits, "best" if value == best else "")
+
+
+def _reach(unreached: Sequence[str] | None) -> str:
+    """Whether every candidate could learn; the names of those that could not."""
+    if unreached is None:
+        return ""
+    if not unreached:
+        note = "When last measured, a gradient reached every architecture parameter and every candidate."
+        return f"<p>{escape(note)}</p>"
+    note = f"No gradient reached {len(unreached)} architecture parameters or candidates when last measured."
+    names = table("Not reached", [text("Name")], [[text(name)] for name in unreached])
+    return f'<p class="note">{escape(note)}</p>' + details("Their names", names)
 
 
 def _ranks(ranks: RankCorrelation | None) -> str:

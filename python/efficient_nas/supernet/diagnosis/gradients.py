@@ -23,8 +23,12 @@ def relaxed_copy(supernet: GradientSupernet, seed: int) -> GradientSupernet:
     return network
 
 
+@torch.enable_grad()
 def gradients(supernet: nn.Module, batch: Batch, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-    """Gradients of the mean cross-entropy of a batch; zeros where it does not depend on a parameter."""
-    images, labels = batch
+    """Gradients of the mean cross-entropy of a batch; zeros where it does not depend on a parameter.
+
+    The batch is moved to where the parameters are.
+    """
+    images, labels = (tensor.to(parameters[0].device) for tensor in batch)
     loss = F.cross_entropy(supernet(images), labels)
     return list(torch.autograd.grad(loss, list(parameters), materialize_grads=True))
