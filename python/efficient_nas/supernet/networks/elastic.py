@@ -83,9 +83,9 @@ def _size(node: ArchNode) -> tuple[int, ...]:
 def progressive_shrinking(space: Space) -> list[tuple[float, Space]]:
     """Stages for `Trainer`, from the largest architecture of a space to all of them.
 
-    Pairs (share of the epochs until which it lasts, restriction of the space). Kernels open first, all at once; then depths, then expansions, then widths, one more option of every
-    choice a stage, the largest first (arXiv:1908.09791, section 3.3 and its code; widths are our addition).
-    Every stage gets as many epochs as any other (departure: published are more for the first).
+    Pairs (share of the epochs until which it lasts, restriction of the space). Kernels open first, all at
+    once; then depths, then expansions, then widths, one more option of every choice a stage, the largest
+    first (arXiv:1908.09791, section 3.3 and its code). Departures: widths, and as many epochs for each stage.
     """
     counts = dict.fromkeys(("kernel", "depth", "expansion", "width"), 1)
     for choice, allowed in zip(space.choices, space.allowed, strict=True):

@@ -56,7 +56,6 @@ class PCDARTS(CellSupernet):
             implementation=implementation,
         )
         self.channel_divisor = channel_divisor
-        self.channel_divisor = channel_divisor
         for table in CELLS:
             generator = torch.Generator().manual_seed(derive_seed(seed, "beta", table))
             beta = nn.Parameter(1e-3 * torch.randn(len(EDGES), generator=generator))
