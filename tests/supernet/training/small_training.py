@@ -9,6 +9,15 @@ from torch import Tensor
 
 from efficient_nas import spaces, supernet
 from efficient_nas.supernet import Trainer, TrainingOptions
+from efficient_nas.supernet.data import BatchOrder
+from efficient_nas.types import derive_seed
+
+
+def batch_of(images: supernet.Images, part: str, seed: int, number: int) -> tuple[Tensor, Tensor]:
+    """Batch `number` of a training, made by hand."""
+    own = derive_seed(seed, part)
+    generator = torch.Generator().manual_seed(derive_seed(own, "augment", number, 0))
+    return images.batch(BatchOrder(len(images), 8, own).indices(number), generator)
 
 
 class NoiseImages:

@@ -14,15 +14,7 @@ from torch.nn import functional
 
 from efficient_nas import spaces, supernet
 from efficient_nas.supernet import Trainer, bilevel
-from efficient_nas.supernet.data import BatchOrder
 from efficient_nas.types import derive_seed
-
-
-def batch_of(images: small.NoiseImages, part: str, seed: int, number: int) -> tuple[Tensor, Tensor]:
-    """Batch `number` of a training, made by hand."""
-    own = derive_seed(seed, part)
-    generator = torch.Generator().manual_seed(derive_seed(own, "augment", number, 0))
-    return images.batch(BatchOrder(len(images), 8, own).indices(number), generator)
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -44,8 +36,8 @@ def test_an_epoch_is_the_published_loop(order: int, monkeypatch: pytest.MonkeyPa
     adam = torch.optim.Adam(alphas, lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
     names = {id(p): name for name, p in plain.named_parameters()}
     for number in range(2):
-        images, labels = batch_of(data.weights, "weights", 3, number)
-        alpha_images, alpha_labels = batch_of(data.alphas, "alphas", 3, number)
+        images, labels = small.batch_of(data.weights, "weights", 3, number)
+        alpha_images, alpha_labels = small.batch_of(data.alphas, "alphas", 3, number)
         if order == 1:
             loss = functional.cross_entropy(plain(alpha_images), alpha_labels)
         else:
@@ -180,7 +172,7 @@ def test_gradients_of_several_paths_are_added_up() -> None:
     trainer = Trainer(network, data, small.options(gradient_clip=None), 3, sampler=sampler)
     network.train()
     trainer._steps.of_weights(0)
-    images, labels = batch_of(data.weights, "weights", 3, 0)
+    images, labels = small.batch_of(data.weights, "weights", 3, 0)
     paths = sampler.paths(derive_seed(3, "paths", 0))
     assert len(paths) == 3
     for path in paths:
@@ -198,7 +190,7 @@ def test_a_teaching_sampler_gives_the_others_soft_labels() -> None:
     trainer = Trainer(network, data, small.options(gradient_clip=None), 3, sampler=sampler)
     network.train()
     trainer._steps.of_weights(0)
-    images, labels = batch_of(data.weights, "weights", 3, 0)
+    images, labels = small.batch_of(data.weights, "weights", 3, 0)
     target: Tensor = labels
     for index, path in enumerate(sampler.paths(derive_seed(3, "paths", 0))):
         plain.set_path(path)
