@@ -41,11 +41,10 @@ def test_both_ends_are_the_whole_hessians(relaxation: str) -> None:
     x, y = batch(12)
     batches = [(x[:8], y[:8]), (x[8:], y[8:])]  # of different sizes: the mean is over images
     expected = exact(twin, batches)
-    for network in (supernet, twin):
-        found = hessian_eigenvalues(network, batches, SEED, iterations=30, tolerance=0)
-        assert found.smallest == pytest.approx(float(expected[0]), rel=1e-5)
-        assert found.largest == pytest.approx(float(expected[-1]), rel=1e-5)
-        assert found.dominant == max(found.smallest, found.largest, key=abs)
+    found = hessian_eigenvalues(supernet, batches, SEED, iterations=20, tolerance=0)
+    assert found.smallest == pytest.approx(float(expected[0]), rel=1e-5)
+    assert found.largest == pytest.approx(float(expected[-1]), rel=1e-5)
+    assert found.dominant == max(found.smallest, found.largest, key=abs)
     few = hessian_eigenvalues(supernet, batches, SEED, iterations=10)
     assert few.dominant == pytest.approx(float(max(expected[0], expected[-1], key=abs)), rel=0.02)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from efficient_nas.supernet import PCDARTS, NASBench201
-from efficient_nas.supernet.diagnosis import gradient_reach
+from efficient_nas.supernet.diagnosis import gradient_reach, reach
 
 
 def test_sizes_are_those_of_a_backward_pass() -> None:
@@ -75,3 +75,10 @@ def test_weights_of_edges_belong_to_alpha() -> None:
     found = gradient_reach(PCDARTS(4, 3, CLASSES, (3, 8, 8)), batch(), seed=0)
     assert [tuple(sizes.shape) for sizes in found.alphas.values()] == [(14, 8), (14, 8), (14,), (14,)]
     assert found.unreached_alphas == found.unreached_candidates == ()
+
+
+def test_one_draw_of_gdas_is_not_taken_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    supernet = darts(relaxation="gdas")
+    assert gradient_reach(supernet, batch(), seed=0).unreached_alphas == ()
+    monkeypatch.setattr(reach, "DRAWS", 1)
+    assert gradient_reach(supernet, batch(), seed=0).unreached_alphas != ()
