@@ -107,6 +107,8 @@ def epoch_status(record: EpochRecord) -> str:
 def status(progress: Progress) -> str:
     """Best trial, size of the front, failures and time left, as far as there are any."""
     parts = []
+    if progress.epoch is not None:
+        parts.append(epoch_status(progress.epoch))
     if progress.best is not None:
         metrics = progress.best.metrics
         best = " ".join(f"{name} {shown_number(name, metrics[name])}" for name in progress.metrics)

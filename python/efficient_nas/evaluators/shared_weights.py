@@ -30,8 +30,8 @@ class SharedWeights:
     depend on the architecture, the supernet's weights and the task alone: the same in any order and process
     of one type of machine; seeds change nothing. The supernet is copied and stays as it is.
 
-    supernet: of the candidates' space. final: trains finalists from scratch;
-        without it there is no `train_final`. recalibration_images: how many training images, drawn once, not
+    supernet: of the candidates' space. final: trains finalists from scratch; without it there is no
+        `train_final`. recalibration_images: how many training images, drawn once, not
         augmented. device: cpu or cuda[:N]; fused supernets need the CPU. threads: torch's threads.
     """
 
@@ -64,6 +64,7 @@ class SharedWeights:
         place(self._supernet, resolve(device), torch.channels_last)
         if final is not None:
             self.train_final = final.train_final
+            self.epochs = final.epochs
 
     def evaluate(self, candidate: Candidate, seed: int) -> Metrics:
         """accuracy and loss on the validation images. Raises TrialFailed for a loss that is not finite."""
@@ -73,6 +74,10 @@ class SharedWeights:
             recalibrate(self._supernet, self._images(device))
             accuracy, loss = accuracy_and_loss(self._supernet, self.task, self.task.validation, device)
         return {"accuracy": accuracy, "loss": loss}
+
+    def take_weights(self, supernet: Supernet) -> None:
+        """Goes on with the weights of `supernet`, which was trained since this evaluator was made of it."""
+        self._supernet.load_state_dict(supernet.state_dict())
 
     def describe(self) -> dict[str, Any]:
         """Every option and the task as plain values."""

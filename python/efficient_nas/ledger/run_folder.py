@@ -25,6 +25,7 @@ class RunFolder:
         self.ledger = self.path / "ledger.sqlite"
         self.costs = self.path / "costs"
         self.finalists = self.path / "finalists"
+        self.supernet = self.path / "supernet"
         self.report = self.path / "report.html"
 
     @classmethod

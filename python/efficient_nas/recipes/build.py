@@ -9,7 +9,16 @@ from typing import Any
 
 from efficient_nas import controllers, export, objectives, spaces
 from efficient_nas.errors import ConfigError, TableError
-from efficient_nas.evaluators import Calling, Tabular, Task, Trained, datasets, load_task, task_from_dataset
+from efficient_nas.evaluators import (
+    Calling,
+    SharedWeights,
+    Tabular,
+    Task,
+    Trained,
+    datasets,
+    load_task,
+    task_from_dataset,
+)
 from efficient_nas.objectives import Constrained, Pareto, Weighted
 from efficient_nas.progressive import ProgressiveSchedule, Stage
 from efficient_nas.protocols import Controller, Evaluator
@@ -17,10 +26,12 @@ from efficient_nas.recipes.config import Config, TableTask
 from efficient_nas.recipes.config_errors import shown, unknown
 from efficient_nas.recipes.names import Factory, resolve
 from efficient_nas.recipes.options import call, parameters, refuse
+from efficient_nas.recipes.supernet_parts import SupernetParts, build_supernet
 from efficient_nas.spaces import Candidate, Space
 from efficient_nas.types import Genotype
 
-EVALUATORS: dict[str, Factory] = {"tabular": Tabular, "trained": Trained}
+EVALUATORS: dict[str, Factory] = {"tabular": Tabular, "trained": Trained, "shared_weights": SharedWeights}
+DERIVED = "derived"
 SHAPES_TRIED = 16
 
 
@@ -55,6 +66,7 @@ class Parts:
     known_metrics: tuple[str, ...] | None
     objective: Weighted | Pareto | Constrained
     schedule: ProgressiveSchedule | None
+    supernet: SupernetParts | None
     make_controller: Mapping[str, Callable[[int], Controller]]
 
     def candidate(self, genotype: Genotype) -> Candidate:
@@ -88,18 +100,20 @@ def build(
     space = _space(config, objects, allow_imports)
     task, shape, classes = _task(config, objects, allow_imports)
     macro = config.space.macro if config.space else {}
-    original, known = _evaluator(config, objects, allow_imports, space, task)
+    supernet = build_supernet(config, space, task, allow_imports)
+    original, known = _evaluator(config, objects, allow_imports, space, task, supernet)
     parts = Parts(
         space=space,
         input_shape=shape,
         num_classes=classes,
         macro=macro,
-        evaluator=original if isinstance(original, Tabular | Trained) else _calling(original),
+        evaluator=original if isinstance(original, Tabular | Trained | SharedWeights) else _calling(original),
         original=original,
         known_metrics=known,
         objective=_objective(config),
         schedule=_schedule(config, space, stage_trials),
-        make_controller=_controllers(config, space, allow_imports),
+        supernet=supernet,
+        make_controller=_controllers(config, space, allow_imports, supernet),
     )
     _check_shapes(parts)
     _check_final(config, parts)
@@ -192,7 +206,12 @@ def _shape(
 
 
 def _evaluator(
-    config: Config, objects: UserObjects, allow_imports: Sequence[str], space: Space, task: Task | None
+    config: Config,
+    objects: UserObjects,
+    allow_imports: Sequence[str],
+    space: Space,
+    task: Task | None,
+    supernet: SupernetParts | None,
 ) -> tuple[Any, tuple[str, ...] | None]:
     """The evaluator as configured or passed, and the metrics it is known to return."""
     section, table = config.evaluator, config.task if isinstance(config.task, TableTask) else None
@@ -216,10 +235,27 @@ def _evaluator(
         if task is None:
             raise ConfigError("evaluator.kind", f"trained needs task.dataset: {', '.join(datasets())}")
         return call("evaluator", Trained, options, task=task), Trained.metrics
+    if kind == "shared_weights":
+        if supernet is None:
+            raise ConfigError("evaluator.kind", "shared_weights needs a supernet section")
+        return _shared_weights(options, task, supernet), SharedWeights.metrics
     factory = resolve("evaluator.kind", "evaluator", kind, EVALUATORS, allow_imports)
     wanted = parameters("evaluator.kind", factory)
     collaborators = {k: v for k, v in {"space": space, "task": task}.items() if k in wanted}
     return call("evaluator", factory, options, **collaborators), None
+
+
+def _shared_weights(options: Mapping[str, Any], task: Task | None, supernet: SupernetParts) -> SharedWeights:
+    """training: the options of `Trained`, by which finalists are trained from scratch."""
+    training = options.get("training", {})
+    if not isinstance(training, Mapping):
+        raise ConfigError("evaluator.training", f"must be a mapping of options, got {shown(training)}")
+    trained = call("evaluator.training", Trained, training, task=task)
+    rest = {name: value for name, value in options.items() if name != "training"}
+    made: SharedWeights = call(
+        "evaluator", SharedWeights, rest, supernet=supernet.network, task=task, final=trained
+    )
+    return made
 
 
 def _calling(original: Any) -> Calling:
@@ -242,12 +278,16 @@ def _schedule(config: Config, space: Space, stage_trials: int | None) -> Progres
 
 
 def _controllers(
-    config: Config, space: Space, allow_imports: Sequence[str]
+    config: Config, space: Space, allow_imports: Sequence[str], supernet: SupernetParts | None
 ) -> dict[str, Callable[[int], Controller]]:
     """For `main` and every control arm, what makes its controller from a seed."""
     builtin: dict[str, Factory] = {name: controllers.factory(name) for name in controllers.available()}
     section = config.controller
-    main = resolve("controller.kind", "controller", section.kind, builtin, allow_imports)
+    main: Factory
+    if section.kind == DERIVED:
+        main = _derived(config, supernet)
+    else:
+        main = resolve("controller.kind", "controller", section.kind, builtin, allow_imports)
     makers = {"main": partial(_make_controller, "controller", main, section.options, space)}
     for i, name in enumerate(config.control_arms):
         path = f"control_arms[{i}]"
@@ -258,6 +298,20 @@ def _controllers(
     for maker in makers.values():
         maker(0)
     return dict(makers)
+
+
+def _derived(config: Config, supernet: SupernetParts | None) -> Factory:
+    """What makes the controller that proposes the architectures which a supernet's alphas stand for."""
+    if supernet is None or not supernet.has_alphas:
+        raise ConfigError("controller.kind", "derived needs a supernet with architecture parameters")
+    count = config.budget.trials
+    if count is None:
+        raise ConfigError("budget.trials", "is required: how many architectures are derived")
+
+    def make(space: Space, seed: int) -> Controller:
+        return controllers.Listed(space, seed, supernet.derived(count))
+
+    return make
 
 
 def _make_controller(

@@ -58,7 +58,7 @@ class TableTask(Section):
 
 
 class EvaluatorSection(Named):
-    """kind: tabular, trained or `package.module:factory`; without the section, what fits the task."""
+    """kind: tabular, trained, shared_weights or `package.module:factory`; else what fits the task."""
 
     kind: Name
 
@@ -70,7 +70,7 @@ class ObjectiveSection(Named):
 
 
 class ControllerSection(Named):
-    """kind: one of `nas.controllers.available()` or `package.module:factory`."""
+    """kind: one of `nas.controllers.available()`, `package.module:factory`, or `derived` from a supernet."""
 
     kind: Name
 
@@ -88,6 +88,35 @@ class ProgressiveSection(Section):
     """stages: by increasing `until`, the last one until 1.0."""
 
     stages: Annotated[list[StageSection], Field(min_length=1)]
+
+
+class SamplerSection(Named):
+    """kind: uniform, fairnas, sandwich or policy; which paths a step of training takes."""
+
+    kind: Name
+
+
+class SupernetSection(Named):
+    """A supernet that is trained before the trials; further fields are options of its network.
+
+    kind: one of `nas.supernet.available()`. training: `nas.supernet.TrainingOptions`. sampler: of paths, for
+    networks without architecture parameters. stages: which operations are open up to which share of the
+    epochs. diagnosis: `nas.supernet.diagnosis.DiagnosisOptions`. expected_cost: a metric whose expectation
+    under alpha is added to the loss of alpha, `training.cost_weight` times. data_fraction: share of the
+    training images that is used; alpha_fraction: share of those that alpha learns from (0 where there is no
+    alpha). threads: torch's threads while it is trained. tensorboard: also writes curves for TensorBoard.
+    """
+
+    kind: Name
+    training: dict[str, Any] = {}
+    sampler: SamplerSection | None = None
+    stages: list[StageSection] = []
+    diagnosis: dict[str, Any] = {}
+    expected_cost: Literal["latency_ms", "macs", "params"] | None = None
+    data_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    alpha_fraction: Annotated[float, Field(ge=0, lt=1)] | None = None
+    threads: Annotated[int, Field(gt=0)] = 1
+    tensorboard: bool = False
 
 
 class DeviceTable(Section):
@@ -158,6 +187,7 @@ class Config(Section):
     )
     controller: ControllerSection = ControllerSection(kind="hybrid")
     progressive: ProgressiveSection | None = None
+    supernet: SupernetSection | None = None
     devices: Annotated[list[Name | DeviceTable], Field(max_length=1)] = []
     budget: BudgetSection
     execution: ExecutionSection = ExecutionSection()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from efficient_nas.execution import Budget
+from efficient_nas.supernet import EpochRecord
 from efficient_nas.types import Result, Trial, TrialStatus
 
 Values = tuple[float, ...]
@@ -18,7 +19,7 @@ class Progress:
     phase: `costs`, the name of an arm, or e.g. `finalist 1`. done, total: measurements, trials or epochs so
     far and in all (None if something else limits the phase). metrics: names worth showing of the best trial.
     failed: failed trials. best: the trial that leads in the objective's first value. front: the values of the
-    non-dominated feasible trials.
+    non-dominated feasible trials. epoch: the latest of a supernet's training.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Progress:
         self.metrics = tuple(metrics)
         self.done = self.failed = 0
         self.best: Trial | None = None
+        self.epoch: EpochRecord | None = None
         self.front: list[Values] = []
         self._least: Values = ()
         self._epochs = 0.0

@@ -40,6 +40,7 @@ def report_data(run: Run) -> reports.ReportData:
         notes=run.notes,
         objectives=goal.names,
         axes=_axes(goal),
+        supernet=run.supernet,
     )
 
 

@@ -17,6 +17,7 @@ from efficient_nas.graph import Architecture
 from efficient_nas.ledger import Ledger, RunFolder
 from efficient_nas.recipes.build import create_objective
 from efficient_nas.recipes.choosing import front
+from efficient_nas.recipes.supernet_training import read_supernet
 from efficient_nas.reports.data import COLUMNS
 from efficient_nas.types import Genotype, Parity, Trial
 
@@ -53,7 +54,10 @@ class Found:
 
 
 class Run:
-    """What a search found so far; read once from its folder, which is never changed."""
+    """What a search found so far; read once from its folder, which is never changed.
+
+    supernet: how its supernet was trained (`nas.reports.SupernetData`); None where none was.
+    """
 
     def __init__(self, path: str | Path) -> None:
         folder = RunFolder.existing(path)
@@ -67,6 +71,7 @@ class Run:
             self.notes = [_note(event) for event in ledger.events()]
             self._trials = ledger.trials()
             self._finalists = ledger.finalists()
+        self.supernet = read_supernet(folder)
         self.objective = create_objective(self.config["objective"])
         self.control_arms: list[str] = self.config["control_arms"]
 

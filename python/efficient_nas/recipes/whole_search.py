@@ -15,6 +15,7 @@ import yaml
 from efficient_nas import _core
 from efficient_nas.devices import describe
 from efficient_nas.errors import ConfigError, Interrupted
+from efficient_nas.evaluators import SharedWeights
 from efficient_nas.execution import Budget, Evaluation, InProcess, ProcessPool, run_arm
 from efficient_nas.ledger import Ledger, RunFolder, storage_errors
 from efficient_nas.protocols import CostModel, Executor
@@ -28,6 +29,7 @@ from efficient_nas.recipes.progress import Observer, Progress, Silent
 from efficient_nas.recipes.reporting import write_report
 from efficient_nas.recipes.resuming import check_unchanged
 from efficient_nas.recipes.run import Run, load_run
+from efficient_nas.recipes.supernet_training import train_supernet
 from efficient_nas.types import Result, Trial, TrialStatus, derive_seed
 
 
@@ -45,6 +47,7 @@ def search(
     objective: Fields | None = None,
     controller: Fields | None = None,
     progressive: Fields | None = None,
+    supernet: Fields | None = None,
     devices: Sequence[str | Fields] | None = None,
     budget: Fields | None = None,
     execution: Fields | None = None,
@@ -81,6 +84,7 @@ def search(
         "objective": objective,
         "controller": controller,
         "progressive": progressive,
+        "supernet": supernet,
         "devices": devices,
         "budget": budget,
         "execution": execution,
@@ -152,6 +156,10 @@ def _run(config: Config, parts: Parts, folder: RunFolder, ledger: Ledger, observ
         with storage_errors(folder.config):
             folder.config.write_text(yaml.safe_dump(config.resolved(), sort_keys=False), encoding="utf-8")
         models = _cost_models(config, parts, folder, observer)
+        if parts.supernet is not None:
+            train_supernet(config, parts.supernet, folder, ledger, observer)
+            if isinstance(parts.original, SharedWeights):
+                parts.original.take_weights(parts.supernet.network)
         evaluation = Evaluation(
             parts.make_candidate, parts.evaluator, models, required_metrics(config, parts)
         )

@@ -13,6 +13,7 @@ from efficient_nas.spaces.space import Genotypes
 from efficient_nas.types import Genotype, derive_seed
 
 ROUNDS = 40
+ROUND_SIZE = 1024
 Draw = Callable[[int, float, np.random.Generator], Genotypes]
 """Genotypes [size, num_choices] for (size, flatness, generator); flatness 1 is the distribution itself."""
 
@@ -20,7 +21,7 @@ Draw = Callable[[int, float, np.random.Generator], Genotypes]
 def distinct_rows(space: Space, first: Genotype, n: int, seed: int, draw: Draw) -> Genotypes:
     """`first` and n - 1 more rows that are distinct architectures, in the order in which they were drawn.
 
-    ValueError if there are not as many after all rounds; each is flatter than the one before.
+    A larger n gives the same rows and more. ValueError if there are not as many after all rounds; each is flatter than the one before.
     """
     integer("sample: n", n)
     rows = first[None]
@@ -28,7 +29,7 @@ def distinct_rows(space: Space, first: Genotype, n: int, seed: int, draw: Draw) 
         if len(rows) >= n:
             break
         generator = np.random.Generator(np.random.Philox(derive_seed(seed, "sample", index)))
-        rows = np.concatenate([rows, draw(2 * n, 1.25**index, generator)])
+        rows = np.concatenate([rows, draw(ROUND_SIZE, 1.25**index, generator)])
         rows = rows[space.deduplicate(rows)]
     if len(rows) < n:
         raise ValueError(f"sample: n must be at most the {len(rows)} architectures that were found, got {n}")
