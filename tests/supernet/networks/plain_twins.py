@@ -21,9 +21,17 @@ def randomised(net: nn.Module, seed: int = 0) -> nn.Module:
         for parameter in net.arch_parameters() if isinstance(net, Supernet) else ():
             parameter.normal_(generator=generator)
         for name, buffer in net.named_buffers():
-            if name.endswith(("running_mean", "running_var")):
-                buffer.uniform_(0.5, 1.5, generator=generator)
+            if name.endswith("running_mean"):  # small, so that no ReLU cuts off all images
+                buffer.normal_(std=0.1, generator=generator)
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.02, 0.1, generator=generator)
     return net
+
+
+def assert_same_logits(got: Tensor, expected: Tensor) -> None:
+    """Equal but for rounding, and not all the same."""
+    assert (expected.std(dim=0) > 1e-3).any()
+    torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
 
 
 def give_tensors(net: Supernet, plain: nn.Module, arch: list[Tensor]) -> None:
@@ -52,7 +60,7 @@ def assert_same_step(net: Supernet, plain: nn.Module, arch: list[Tensor], images
     """Logits, all gradients and running statistics of one step, then logits in evaluation."""
     close = {"rtol": 1e-8, "atol": 1e-8}
     expected, got = plain.train()(images), net.train()(images)
-    torch.testing.assert_close(got, expected, **close)
+    assert_same_logits(got, expected)
     for logits in (expected, got):
         logits.square().sum().backward()
     pairs = [*zip(net.arch_parameters(), arch, strict=True)]
@@ -64,4 +72,4 @@ def assert_same_step(net: Supernet, plain: nn.Module, arch: list[Tensor], images
     for own, other in zip(statistics(net), statistics(plain), strict=True):
         torch.testing.assert_close(own, other, **close)
     with torch.no_grad():
-        torch.testing.assert_close(net.eval()(images), plain.eval()(images), **close)
+        assert_same_logits(net.eval()(images), plain.eval()(images))

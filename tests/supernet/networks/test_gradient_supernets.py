@@ -116,8 +116,11 @@ def test_a_path_alone_changes_its_statistics(kind: type[GradientSupernet]) -> No
 
 
 @every
-def test_paths_may_change_before_backward_and_be_cleared(kind: type[GradientSupernet]) -> None:
-    net = make(kind)
+@pytest.mark.parametrize("implementation", ["fused", "reference"])
+def test_paths_may_change_before_backward_and_be_cleared(
+    kind: type[GradientSupernet], implementation: str
+) -> None:
+    net = make(kind, implementation=implementation)
     relaxed = net.eval()(IMAGES)
     first, second = net.space.sample(2, 4)
     net.train().set_path(first)
@@ -135,6 +138,24 @@ def test_paths_may_change_before_backward_and_be_cleared(kind: type[GradientSupe
     assert torch.equal(net.eval()(IMAGES), relaxed)
     with pytest.raises(ValueError, match="genotype is not valid"):
         net.set_path(np.full(net.space.num_choices, 9, np.uint8))
+
+
+def test_a_draw_depends_on_its_seed_alone() -> None:
+    net = spread(make(supernet.NASBench201, relaxation="gumbel"))
+    weights = []
+    for seed in (3, 4, 3):
+        net.draw(seed)
+        weights.append(net.candidate_weights()["cell"])
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[1])
+    with torch.no_grad():
+        net.set_temperature(1e-3)
+        assert net.candidate_weights()["cell"].max(1).values.min() > 0.99
+    plain = spread(make(supernet.NASBench201))
+    before = plain.candidate_weights()["cell"]
+    plain.draw(5)
+    plain.set_temperature(2.0)
+    assert torch.equal(plain.candidate_weights()["cell"], before)
 
 
 @every

@@ -35,6 +35,8 @@ def test_a_step_with_softmax_is_that_of_the_plain_network(implementation: str) -
 def test_a_step_of_gdas_is_that_of_the_plain_network(implementation: str) -> None:
     net = nasbench201(relaxation="gdas", implementation=implementation)
     net.set_temperature(10.0)
+    with torch.no_grad():
+        net.alpha_cell[:, 0] -= 50  # a draw without a way to the output has no gradient at all
     plain = twin(net, gdas=True)
     for seed in range(3):
         net.draw(seed)
@@ -62,7 +64,7 @@ def test_a_path_is_its_derived_network(training: bool) -> None:
         derived = net.architecture(genotype).to_pytorch().double()
         derived.load_state_dict(net.subnet_state(genotype))
         net.set_path(genotype)
-        torch.testing.assert_close(net(IMAGES), derived.train(training)(IMAGES), rtol=1e-9, atol=1e-9)
+        plain_twins.assert_same_logits(net(IMAGES), derived.train(training)(IMAGES))
 
 
 def test_an_operation_behind_zeros_does_not_run() -> None:
@@ -74,7 +76,7 @@ def test_an_operation_behind_zeros_does_not_run() -> None:
     derived = net.architecture(genotype).to_pytorch().double()
     derived.load_state_dict(net.subnet_state(genotype))
     net.set_path(genotype)
-    torch.testing.assert_close(net(IMAGES), derived.eval()(IMAGES), rtol=1e-9, atol=1e-9)
+    plain_twins.assert_same_logits(net(IMAGES), derived.eval()(IMAGES))
 
 
 def test_the_genotype_is_the_most_probable_candidate_of_every_edge() -> None:
