@@ -198,7 +198,7 @@ def test_samples_are_distinct_and_begin_with_the_genotype(kind: type[GradientSup
     assert net.space.validate(rows).all()
     assert len(net.space.deduplicate(rows)) == 50
     np.testing.assert_array_equal(rows[0], net.genotype())
-    np.testing.assert_array_equal(rows, net.sample(50, 3))
+    np.testing.assert_array_equal(rows[:20], net.sample(20, 3))
     np.testing.assert_array_equal(rows[:7], net.sample(7, 3))
     assert not np.array_equal(rows, net.sample(50, 4))
     narrow = spread(make(kind), scale=1000.0)

@@ -21,7 +21,8 @@ Draw = Callable[[int, float, np.random.Generator], Genotypes]
 def distinct_rows(space: Space, first: Genotype, n: int, seed: int, draw: Draw) -> Genotypes:
     """`first` and n - 1 more rows that are distinct architectures, in the order in which they were drawn.
 
-    A larger n gives the same rows and more. ValueError if there are not as many after all rounds; each is flatter than the one before.
+    A larger n gives the same rows and more. Each round of draws is flatter than the one before; ValueError
+    if there are not as many after all of them.
     """
     integer("sample: n", n)
     rows = first[None]
