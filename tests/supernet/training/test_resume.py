@@ -31,9 +31,7 @@ def macro_trainer(sampler: type, **changes: object) -> Trainer:
 CASES: dict[str, Callable[[], Trainer]] = {
     "darts": lambda: Trainer(small.darts(), small.data(), small.options(), 3, stages=stages()),
     "second order": lambda: Trainer(small.darts(), small.data(), small.options(order=2), 3),
-    "gdas": lambda: Trainer(
-        small.nasbench201(relaxation="gdas"), small.data(), small.options(alpha_from_epoch=1), 3
-    ),
+    "gdas": lambda: Trainer(small.nasbench201(relaxation="gdas"), small.data(), small.options(), 3),
     "uniform": lambda: macro_trainer(supernet.Uniform),
     "policy": lambda: macro_trainer(supernet.Policy),
 }
