@@ -41,11 +41,12 @@ SHARED: dict[str, Any] = {
         "data_fraction": 0.2,
         "training": {"epochs": 2, "batch_size": 32, "learning_rate": 0.1},
         "sampler": {"kind": "fairnas"},
+        "rank_sample": 4,
     },
     "evaluator": {
         "kind": "shared_weights",
         "recalibration_images": 64,
-        "training": {"epochs": 2, "data_fraction": 0.2},
+        "training": {"epochs": 4, "batch_size": 16, "data_fraction": 0.5},
     },
     "controller": {"kind": "nsga2"},
     "budget": {"trials": 6},
@@ -126,17 +127,48 @@ def test_expected_cost_makes_cheaper_candidates_likely(tmp_path: Path) -> None:
 def test_shared_weights_with_any_controller_and_worker_processes(tmp_path: Path) -> None:
     run = nas.search(SHARED, tmp_path / "a")
     assert run.supernet is not None and len(run.supernet.records) == 2
-    assert run.trials["arm"].value_counts().to_dict() == {"main": 6, "random": 6}
+    assert run.trials["arm"].value_counts().to_dict() == {"main": 6, "random": 6, "rank_sample": 4}
+    ranks = run.supernet.ranks
+    assert ranks is not None and len(ranks.shared) == 4 and -1 <= ranks.low <= ranks.tau <= ranks.high <= 1
+    assert ranks.stand_alone == tuple(run.trials.loc[run.trials["arm"] == "rank_sample", "accuracy"])
+    assert "Kendall" in run.report_path.read_text()
     assert set(run.trials["status"]) == {"completed"} and run.trials["accuracy"].nunique() > 1
-    assert run.best is not None and run.best.measured["epochs"] == 2.0
+    assert run.best is not None and run.best.measured["epochs"] == 4.0
     nas.search(changed(SHARED, "execution", workers=2), tmp_path / "b")
     assert archives(tmp_path / "a") == archives(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("space", "kind", "options"),
+    [
+        ("darts", "pcdarts", {"channels": 8, "layers": 3}),
+        ("nasbench201", "nasbench201", {"channels": 4, "cells_per_stage": 1, "relaxation": "gdas"}),
+        ("mbconv", "elastic", {}),
+    ],
+)
+def test_every_kind_of_supernet_runs(space: str, kind: str, options: dict[str, Any], tmp_path: Path) -> None:
+    gradient = kind != "elastic"
+    config = {
+        **DERIVED,
+        "space": {"name": space},
+        "supernet": {"kind": kind, **options, "data_fraction": 0.1, "training": {"epochs": 1}},
+        "evaluator": {"kind": "shared_weights", "recalibration_images": 64},
+        "controller": {"kind": "derived" if gradient else "random"},
+        "final": {"top": 0},
+    }
+    if space == "mbconv":
+        stages = [{"widths": [8, 12], "depths": [1, 2]}, {"widths": [12, 16], "depths": [1, 2], "stride": 2}]
+        config["space"] = {"name": space, "stem_channels": 8, "head_channels": 16, "stages": stages}
+    run = nas.search(config, tmp_path / "a")
+    assert set(run.trials["status"]) == {"completed"} and run.supernet is not None
+    parities = [parity.ok for parity in run.supernet.parity if parity.format in {"derived", "exported"}]
+    assert parities == ([] if kind == "pcdarts" else [True, True])
 
 
 def test_stages_open_the_supernet_step_by_step(tmp_path: Path) -> None:
     operations = nas.spaces.create("nasbench_macro").choices[0].options
     stages: list[dict[str, Any]] = [{"until": 0.5, "operations": list(operations[:2])}, {"until": 1.0}]
-    config = changed(SHARED, "supernet", stages=stages, sampler={"kind": "uniform"})
+    config = changed(SHARED, "supernet", stages=stages, sampler={"kind": "uniform"}, rank_sample=0)
     config = {**config, "control_arms": [], "final": {"top": 0}, "budget": {"trials": 1}}
     assert len(nas.search(config, tmp_path / "a").trials) == 1
     stages[0]["operations"] = ["pool"]
@@ -159,6 +191,7 @@ def test_stages_open_the_supernet_step_by_step(tmp_path: Path) -> None:
         (changed(DERIVED, "supernet", expected_cost="watts"), "supernet.expected_cost", "macs"),
         ({**DERIVED, "space": {"name": "nasbench201"}}, "supernet.kind", "is for space darts"),
         ({**DERIVED, "budget": {"seconds": 5}}, "budget.trials", "how many architectures"),
+        (changed(DERIVED, "supernet", rank_sample=1), "supernet.rank_sample", "0 or at least 2"),
         ({k: v for k, v in DERIVED.items() if k != "supernet"}, "controller.kind", "needs a supernet"),
         (changed(SHARED, "supernet", sampler={"kind": "unifrom"}), "supernet.sampler.kind", "'uniform'"),
         (changed(SHARED, "supernet", diagnosis={"batches": 2}), "supernet.diagnosis.batches", "unknown"),

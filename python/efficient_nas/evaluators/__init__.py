@@ -5,6 +5,7 @@ from efficient_nas.evaluators.calling import Calling as Calling
 from efficient_nas.evaluators.datasets import datasets as datasets
 from efficient_nas.evaluators.datasets import load_task as load_task
 from efficient_nas.evaluators.search_data import search_data as search_data
+from efficient_nas.evaluators.shared_weights import SharedAndAlone as SharedAndAlone
 from efficient_nas.evaluators.shared_weights import SharedWeights as SharedWeights
 from efficient_nas.evaluators.splits import DatasetSplit as DatasetSplit
 from efficient_nas.evaluators.splits import Split as Split

@@ -62,6 +62,7 @@ class SharedWeights:
         self.threads = check_threads(threads)
         self._supernet = copy.deepcopy(supernet).requires_grad_(False)
         place(self._supernet, resolve(device), torch.channels_last)
+        self.final = final
         if final is not None:
             self.train_final = final.train_final
             self.epochs = final.epochs
@@ -96,3 +97,25 @@ class SharedWeights:
         chosen = torch.randperm(len(self.task.train), generator=generator)[:count]
         for indices in chosen.tensor_split(-(-count // EVALUATION_BATCH)):
             yield self.task.batch(self.task.train, indices)[0].to(device)
+
+
+class SharedAndAlone:
+    """An evaluator for the rank correlation of a supernet: each architecture by both accuracies.
+
+    accuracy: of `alone`, which trains it from scratch; shared_accuracy: of `shared`.
+    """
+
+    metrics = ("accuracy", "shared_accuracy", "epochs")
+
+    def __init__(self, shared: SharedWeights, alone: Trained) -> None:
+        self.shared, self.alone = shared, alone
+
+    def evaluate(self, candidate: Candidate, seed: int) -> Metrics:
+        """Both accuracies, and the epochs that were trained. Raises TrialFailed as the two do."""
+        shared = self.shared.evaluate(candidate, seed)["accuracy"]
+        alone = self.alone.evaluate(candidate, seed)
+        return {
+            "accuracy": alone["accuracy"],
+            "shared_accuracy": shared,
+            "epochs": alone["epochs"],
+        }

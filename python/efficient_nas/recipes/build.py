@@ -84,6 +84,15 @@ class Parts:
             macro=self.macro,
         )
 
+    def take_trained_weights(self) -> None:
+        """Gives evaluators by shared weights those of the supernet, trained since they were made."""
+        if self.supernet is None:
+            return
+        judges = [self.original, self.supernet.ranks and self.supernet.ranks.shared]
+        for judge in judges:
+            if isinstance(judge, SharedWeights):
+                judge.take_weights(self.supernet.network)
+
     @property
     def trainable(self) -> bool:
         """Whether finalists can be trained."""
@@ -102,6 +111,8 @@ def build(
     macro = config.space.macro if config.space else {}
     supernet = build_supernet(config, space, task, allow_imports)
     original, known = _evaluator(config, objects, allow_imports, space, task, supernet)
+    if supernet is not None and task is not None and config.supernet and config.supernet.rank_sample:
+        supernet = supernet.with_ranks(original, task)
     parts = Parts(
         space=space,
         input_shape=shape,

@@ -105,6 +105,7 @@ class SupernetSection(Named):
     under alpha is added to the loss of alpha, `training.cost_weight` times. data_fraction: share of the
     training images that is used; alpha_fraction: share of those that alpha learns from (0 where there is no
     alpha). threads: torch's threads while it is trained. tensorboard: also writes curves for TensorBoard.
+    rank_sample: so many random architectures are also trained alone, for the correlation of ranks; 0: none.
     """
 
     kind: Name
@@ -117,6 +118,14 @@ class SupernetSection(Named):
     alpha_fraction: Annotated[float, Field(ge=0, lt=1)] | None = None
     threads: Annotated[int, Field(gt=0)] = 1
     tensorboard: bool = False
+    rank_sample: Annotated[int, Field(ge=0)] = 0
+
+    @pydantic.field_validator("rank_sample")
+    @classmethod
+    def _ranks_need_two(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0 or at least 2: one architecture has no rank")
+        return value
 
 
 class DeviceTable(Section):

@@ -10,13 +10,15 @@ import pandas as pd
 from efficient_nas import objectives, reports
 from efficient_nas.ledger import storage_errors
 from efficient_nas.recipes.run import Found, Run
+from efficient_nas.recipes.supernet_training import RANKS
 from efficient_nas.types import TrialStatus
 
 
 def report_data(run: Run) -> reports.ReportData:
     """Everything that the report of a run shows; a weighted sum is a metric of its own, `weighted`."""
     goal = getattr(run.objective, "objective", run.objective)  # without the limits
-    trials, directions = run.trials, {**objectives.DIRECTIONS, **run.objective.directions}
+    trials = run.trials[run.trials["arm"] != RANKS]  # that is no search; the supernet's part shows it
+    directions = {**objectives.DIRECTIONS, **run.objective.directions}
     if goal.names != goal.metrics:
         completed = trials["status"] == TrialStatus.COMPLETED.value
         values: list[dict[str, float]] = [

@@ -71,7 +71,7 @@ class Run:
             self.notes = [_note(event) for event in ledger.events()]
             self._trials = ledger.trials()
             self._finalists = ledger.finalists()
-        self.supernet = read_supernet(folder)
+        self.supernet = read_supernet(folder, self._trials)
         self.objective = create_objective(self.config["objective"])
         self.control_arms: list[str] = self.config["control_arms"]
 

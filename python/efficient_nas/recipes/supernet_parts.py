@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from efficient_nas import supernet
 from efficient_nas.errors import ConfigError
-from efficient_nas.evaluators import Task, search_data
+from efficient_nas.evaluators import SharedAndAlone, SharedWeights, Task, Trained, search_data
 from efficient_nas.progressive import ProgressiveSchedule, Stage
 from efficient_nas.recipes.config import Config, SupernetSection
 from efficient_nas.recipes.names import Factory, resolve
@@ -33,7 +33,8 @@ SAMPLERS: dict[str, Factory] = {
 class SupernetParts:
     """What trains a supernet.
 
-    stages: (share of the epochs, open space), by increasing share. diagnosis: None without alphas.
+    stages: (share of the epochs, open space), by increasing share. diagnosis: None without alphas. ranks:
+    evaluates what is sampled for the correlation of ranks; None where nothing is.
     """
 
     network: Supernet
@@ -43,6 +44,7 @@ class SupernetParts:
     stages: tuple[tuple[float, Space], ...]
     diagnosis: Diagnosis | None
     seed: int
+    ranks: SharedAndAlone | None = None
 
     @property
     def has_alphas(self) -> bool:
@@ -52,6 +54,14 @@ class SupernetParts:
     def derived(self, count: int) -> npt.NDArray[np.uint8]:
         """uint8 [count, num_choices]: the architecture of the alphas, then others drawn from them."""
         return self.network.sample(count, derive_seed(self.seed, "derived"))
+
+    def with_ranks(self, evaluator: Any, task: Task) -> SupernetParts:
+        """The same, with what evaluates the sample by the weights of the network and by training alone."""
+        shared = evaluator if isinstance(evaluator, SharedWeights) else SharedWeights(self.network, task)
+        alone = evaluator.final if isinstance(evaluator, SharedWeights) else evaluator
+        if not isinstance(alone, Trained):
+            raise ConfigError("supernet.rank_sample", "needs an evaluator that trains architectures alone")
+        return replace(self, ranks=SharedAndAlone(shared, alone))
 
 
 def build_supernet(

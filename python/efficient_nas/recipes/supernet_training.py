@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,12 +22,14 @@ from efficient_nas.recipes.supernet_parts import SupernetParts
 from efficient_nas.reports import Alphas, SupernetData
 from efficient_nas.supernet import EpochRecord, Supernet, TensorBoard, Trainer
 from efficient_nas.supernet.checkpoints import FILE
-from efficient_nas.supernet.diagnosis import derived_network, parity
+from efficient_nas.supernet.diagnosis import derived_network, parity, rank_correlation
 from efficient_nas.supernet.networks.gradient import GradientSupernet
 from efficient_nas.threads import fixed_threads
-from efficient_nas.types import Parity, derive_seed
+from efficient_nas.types import Parity, Trial, TrialStatus, derive_seed
 
 PARITY_IMAGES = 8
+RANKS = "rank_sample"
+"""The arm of the architectures that are trained alone to see how well shared weights rank them."""
 
 
 def train_supernet(
@@ -63,15 +66,23 @@ def train_supernet(
             _use_alphas(parts.network, folder, data.returned_to or len(data.records))
 
 
-def read_supernet(folder: RunFolder) -> SupernetData | None:
-    """What the run folder holds of a finished training; None before it is finished."""
+def read_supernet(folder: RunFolder, trials: Sequence[Trial] = ()) -> SupernetData | None:
+    """What the run folder holds of a finished training; None before it is finished.
+
+    trials: of all arms; those of the arm `RANKS` give the correlation of ranks.
+    """
     path = folder.supernet / "summary.json"
     if not path.is_file():
         return None
     try:
-        return SupernetData.from_json(json.loads(path.read_text(encoding="utf-8")))
+        data = SupernetData.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise RunFolderError(f"{path}: damaged: {error}") from error
+    ranked = [t.metrics for t in trials if t.arm == RANKS and t.status is TrialStatus.COMPLETED]
+    if len(ranked) < 2:
+        return data
+    shared, alone = ([metrics[name] for metrics in ranked] for name in ("shared_accuracy", "accuracy"))
+    return replace(data, ranks=rank_correlation(shared, alone, seed=0))
 
 
 def _expected(costs: dict[str, Tensor]) -> Callable[[Any], Tensor]:
@@ -115,6 +126,8 @@ class _Phase:
     def _parity(self) -> list[Parity]:
         """Searched = derived = exported, on a few validation images."""
         network, seed = self.parts.network, derive_seed(self.parts.seed, "parity")
+        if not network.has_subnet_weights:
+            return []
         genotype = network.genotype() if self.parts.has_alphas else network.space.sample(1, seed)[0]
         images, _ = self.parts.data.validation.batch(torch.arange(PARITY_IMAGES), None)
         network.eval()

@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 
 from efficient_nas import _core
+from efficient_nas.controllers import Random
 from efficient_nas.devices import describe
 from efficient_nas.errors import ConfigError, Interrupted
-from efficient_nas.evaluators import SharedWeights
 from efficient_nas.execution import Budget, Evaluation, InProcess, ProcessPool, run_arm
 from efficient_nas.ledger import Ledger, RunFolder, storage_errors
+from efficient_nas.objectives import Pareto
 from efficient_nas.protocols import CostModel, Executor
 from efficient_nas.recipes.build import Parts, UserObjects, build
 from efficient_nas.recipes.choosing import feasible
@@ -29,7 +30,7 @@ from efficient_nas.recipes.progress import Observer, Progress, Silent
 from efficient_nas.recipes.reporting import write_report
 from efficient_nas.recipes.resuming import check_unchanged
 from efficient_nas.recipes.run import Run, load_run
-from efficient_nas.recipes.supernet_training import train_supernet
+from efficient_nas.recipes.supernet_training import RANKS, train_supernet
 from efficient_nas.types import Result, Trial, TrialStatus, derive_seed
 
 
@@ -158,14 +159,15 @@ def _run(config: Config, parts: Parts, folder: RunFolder, ledger: Ledger, observ
         models = _cost_models(config, parts, folder, observer)
         if parts.supernet is not None:
             train_supernet(config, parts.supernet, folder, ledger, observer)
-            if isinstance(parts.original, SharedWeights):
-                parts.original.take_weights(parts.supernet.network)
+            parts.take_trained_weights()
         evaluation = Evaluation(
             parts.make_candidate, parts.evaluator, models, required_metrics(config, parts)
         )
         with contextlib.closing(_executor(config, evaluation)) as executor:
             for arm in parts.make_controller:
                 _run_arm(arm, config, parts, executor, ledger, observer)
+        if parts.supernet is not None and parts.supernet.ranks is not None:
+            _run_ranks(config, parts, models, ledger, observer)
         _note_limits(parts, ledger)
         run_finals(config, parts, folder, ledger, observer)
         run = load_run(folder.path)
@@ -217,6 +219,39 @@ def _run_arm(
     )
     if note:
         observer.note(f"arm {arm}: {note}")
+
+
+def _run_ranks(
+    config: Config,
+    parts: Parts,
+    models: Sequence[CostModel],
+    ledger: Ledger,
+    observer: Observer,
+) -> None:
+    """The arm of random architectures that are judged by the supernet's weights and trained alone."""
+    assert parts.supernet is not None and parts.supernet.ranks is not None and config.supernet is not None
+    evaluation = Evaluation(parts.make_candidate, parts.supernet.ranks, models)
+    count = config.supernet.rank_sample
+    progress = Progress(RANKS, count, already=len(ledger.trials(RANKS)))
+    observer.begin(progress)
+
+    def told(trial: Trial, result: Result) -> None:
+        progress.add(trial, result)
+        observer.update(progress)
+
+    with contextlib.closing(_executor(config, evaluation)) as executor:
+        run_arm(
+            RANKS,
+            space=parts.space,
+            controller=Random(parts.space, derive_seed(config.seed, RANKS, "controller")),
+            objective=Pareto(maximize=["accuracy"]),
+            executor=executor,
+            ledger=ledger,
+            seed=config.seed,
+            budget=Budget(trials=count),
+            parallelism=config.execution.parallelism,
+            on_trial=told,
+        )
 
 
 def _executor(config: Config, evaluation: Evaluation) -> Executor:

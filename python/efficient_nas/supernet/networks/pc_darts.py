@@ -86,6 +86,8 @@ class PCDARTS(CellSupernet):
             for table, own in super()._log_probabilities().items()
         }
 
+    has_subnet_weights = False
+
     def subnet_state(self, genotype: Genotype) -> dict[str, Tensor]:
         raise ValueError(
             "subnet_state: derived networks of PCDARTS work on all channels, its weights on some of them; "

@@ -45,6 +45,9 @@ class Supernet(nn.Module, ABC):
     noise and temperature.
     """
 
+    has_subnet_weights = True
+    """Whether derived networks can take its weights (`subnet_state`)."""
+
     def __init__(self, space: Space, input_shape: Shape, num_classes: int, macro: Mapping[str, Any]) -> None:
         super().__init__()
         self.space = space
