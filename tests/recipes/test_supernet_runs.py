@@ -112,6 +112,21 @@ def nas_array(genotype: list[int] | None) -> Any:
     return np.array(genotype, np.uint8)
 
 
+def test_a_collapse_stops_the_training_also_when_it_is_resumed(tmp_path: Path) -> None:
+    """With nothing but skip connections open, the first epoch that may stop does."""
+    stages = [{"until": 0.5, "operations": ["skip_connect"]}, {"until": 1.0}]
+    diagnosis = {"eigenvalue_every": 0, "stop_on": ["skips"], "stop_from_epoch": 1}
+    config = changed(DERIVED, "supernet", stages=stages, diagnosis=diagnosis)
+    config = {**config, "budget": {"trials": 1}, "final": {"top": 0}}
+    with pytest.raises(Interrupted):
+        nas.search(config, tmp_path / "a", observer=StopsAfter(1))
+    run = nas.search(output=tmp_path / "a", resume=True)
+    assert run.supernet is not None and len(run.supernet.records) == 1
+    assert run.supernet.stopped == "8 skip connections in the normal cell, collapse begins at 2"
+    assert any("8 skip connections" in note for note in run.notes)
+    assert run.supernet.stopped in run.report_path.read_text()
+
+
 def test_expected_cost_makes_cheaper_candidates_likely(tmp_path: Path) -> None:
     """With a weight that leaves nothing else, every edge turns to what has no operations."""
     options = {"training": {**TRAINING, "cost_weight": 1.0}, "expected_cost": "macs"}
@@ -134,7 +149,8 @@ def test_shared_weights_with_any_controller_and_worker_processes(tmp_path: Path)
     assert "Kendall" in run.report_path.read_text()
     assert set(run.trials["status"]) == {"completed"} and run.trials["accuracy"].nunique() > 1
     assert run.best is not None and run.best.measured["epochs"] == 4.0
-    nas.search(changed(SHARED, "execution", workers=2), tmp_path / "b")
+    workers = {**changed(SHARED, "execution", workers=2), "final": {"top": 0}}
+    nas.search(workers, tmp_path / "b")
     assert archives(tmp_path / "a") == archives(tmp_path / "b")
 
 

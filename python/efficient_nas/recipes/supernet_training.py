@@ -22,7 +22,7 @@ from efficient_nas.recipes.supernet_parts import SupernetParts
 from efficient_nas.reports import Alphas, SupernetData
 from efficient_nas.supernet import EpochRecord, Supernet, TensorBoard, Trainer
 from efficient_nas.supernet.checkpoints import FILE
-from efficient_nas.supernet.diagnosis import derived_network, parity, rank_correlation
+from efficient_nas.supernet.diagnosis import Stop, derived_network, parity, rank_correlation
 from efficient_nas.supernet.networks.gradient import GradientSupernet
 from efficient_nas.threads import fixed_threads
 from efficient_nas.types import Parity, Trial, TrialStatus, derive_seed
@@ -105,12 +105,12 @@ class _Phase:
     def run(self, tensorboard: bool) -> SupernetData:
         """The whole training as the report shows it, stored as `summary.json`."""
         self.observer.begin(self.progress)
-        if self.parts.diagnosis is not None:
-            self.parts.diagnosis.restore(self.trainer.records)
         with contextlib.ExitStack() as stack:
             if tensorboard:
                 self.board = stack.enter_context(TensorBoard(self.folder.supernet / "tensorboard"))
-            records = self.trainer.fit(self._after_epoch)
+            if not self._stopped_before():
+                self.trainer.fit(self._after_epoch)
+        records = self.trainer.records
         if self.parts.has_alphas:
             _use_alphas(self.parts.network, self.folder, self.returned_to or len(records))
         tables = self.parts.network.alpha_tables()
@@ -134,6 +134,19 @@ class _Phase:
         program = torch.export.export(derived_network(network, genotype), (images,)).module()
         return parity(network, genotype, images, {"exported": program})
 
+    def _stopped_before(self) -> bool:
+        """Whether the last epoch of a training that was resumed stopped it; diagnosis goes on from there."""
+        diagnosis, network = self.parts.diagnosis, self.parts.network
+        if diagnosis is None or not self.trainer.records or not isinstance(network, GradientSupernet):
+            return False
+        diagnosis.restore(self.trainer.records)
+        return self._take(diagnosis.stop(network))
+
+    def _take(self, stop: Stop | None) -> bool:
+        if stop is not None:
+            self.stopped, self.returned_to = stop.reason, stop.return_to
+        return stop is not None
+
     def _after_epoch(self, record: EpochRecord) -> bool:
         parts, stop = self.parts, None
         if parts.diagnosis is not None and isinstance(parts.network, GradientSupernet):
@@ -147,9 +160,7 @@ class _Phase:
         self.progress.step(record.epoch, parts.options.epochs)
         self.progress.epoch = record
         self.observer.update(self.progress)
-        if stop is not None:
-            self.stopped, self.returned_to = stop.reason, stop.return_to
-        return stop is not None
+        return self._take(stop)
 
 
 def _keep_alphas(network: Supernet, folder: RunFolder, epoch: int) -> None:

@@ -120,6 +120,8 @@ class Trainer:
         if self.sampler is not None:
             self.sampler.load_state_dict({**values["sampler"], **state["sampler"]})
         self.records, self._stage = records, -1
+        if records:
+            self._open(len(records) - 1)
 
     # ---- epochs and steps
 

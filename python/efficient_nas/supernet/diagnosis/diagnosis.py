@@ -18,7 +18,7 @@ from efficient_nas.supernet.diagnosis.skips import collapse, last_before_collaps
 from efficient_nas.supernet.diagnosis.stopping import Stop, rising_curvature
 from efficient_nas.supernet.networks.gradient import GradientSupernet
 from efficient_nas.supernet.options import EpochRecord
-from efficient_nas.types import Genotype, derive_seed
+from efficient_nas.types import derive_seed
 
 RULES = ("skips", "eigenvalue")
 
@@ -117,20 +117,11 @@ class Diagnosis:
             noise = derive_seed(seed, "diagnosis", "hessian")
             values["eigenvalue"] = hessian_eigenvalues(supernet, batches, noise, options.iterations).dominant
         self._history.append((epoch, values))
-        return Finding(values, unreached, self._stop(supernet, genotype))
+        return Finding(values, unreached, self.stop(supernet))
 
-    def _batches(self, images: Images, seed: int) -> list[Batch]:
-        count, size = len(images), self.options.batch_size
-        if count == 0:
-            raise ValueError("diagnosis: data.validation must hold images, got none")
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        parts = torch.split(order[: self.options.batches * size], size)
-        # A small last batch would have other statistics of its own, unless there is no other.
-        whole = [part for part in parts if len(part) == size] or parts[:1]
-        return [images.batch(part, None) for part in whole]
-
-    def _stop(self, supernet: GradientSupernet, genotype: Genotype) -> Stop | None:
-        options = self.options
+    def stop(self, supernet: GradientSupernet) -> Stop | None:
+        """Why the search should stop after the latest epoch, in which `supernet` is; None if it need not."""
+        options, genotype = self.options, supernet.genotype()
         found: list[Stop | None] = []
         if "skips" in options.stop_on:
             history = [(e, values) for e, values in self._history if e >= options.stop_from_epoch]
@@ -145,3 +136,13 @@ class Diagnosis:
                 )
             )
         return next((stop for stop in found if stop is not None), None)
+
+    def _batches(self, images: Images, seed: int) -> list[Batch]:
+        count, size = len(images), self.options.batch_size
+        if count == 0:
+            raise ValueError("diagnosis: data.validation must hold images, got none")
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        parts = torch.split(order[: self.options.batches * size], size)
+        # A small last batch would have other statistics of its own, unless there is no other.
+        whole = [part for part in parts if len(part) == size] or parts[:1]
+        return [images.batch(part, None) for part in whole]
