@@ -295,6 +295,22 @@ def test_compile_a_cell_with_dynamic_shapes_and_under_autocast() -> None:
     torch.testing.assert_close(compiled(call["inputs"], alphas), run(call["inputs"], alphas))
 
 
+@pytest.mark.parametrize("divisor", [1, 3])
+def test_compile_a_cell_with_weights_of_edges(divisor: int) -> None:
+    spec = MixedOpSpec(SMALL.candidates, divisor)
+    cell = CellSpec(1, (CellEdge(0, 1, spec), CellEdge(0, 2, spec), CellEdge(1, 2, spec)))
+    call = cell_arguments(cell, 6, seed=1, training=False)
+    images, betas = call["inputs"], call["edge_weights"].requires_grad_()
+
+    def run(weights: Tensor) -> Tensor:
+        return torch.cat(ops.mixed_cell(**(call | {"inputs": images, "edge_weights": weights})), 1)
+
+    expected, got = run(betas), torch.compile(run, fullgraph=True, backend="aot_eager")(betas)
+    torch.testing.assert_close(got, expected)
+    ours, theirs = (torch.autograd.grad(y.square().sum(), betas) for y in (got, expected))
+    torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("spec", [SMALL, PARTIAL])
 def test_export_with_any_batch_size(spec: MixedOpSpec, training: bool) -> None:
