@@ -4,13 +4,16 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc python CMakeLists.txt -type f -not -path '*/__pycache__/*' -not -name '*.so')
 CXX_SOURCES := $(shell find csrc tests/cpp examples -name '*.hpp' -o -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
-.PHONY: demo test lint format clean
+.PHONY: demo test e2e-supernets lint format clean
 
 demo: $(VENV)/.installed  ## search on real data for about 90 seconds, then train, export and check the winner
 	$(BIN)/efficient-nas search configs/quickstart.yaml
 
 test: $(VENV)/.installed  ## all tests; needs neither a GPU nor the network
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist worksteal
+
+e2e-supernets: $(VENV)/.installed  ## supernets on real CIFAR-10 images against random cells and training alone; about half an hour
+	$(BIN)/python benchmarks/e2e_supernets.py --output build/e2e-supernets/results.md
 
 lint: $(VENV)/.linters  ## style, types and compiler warnings; changes nothing
 	$(BIN)/ruff check .
