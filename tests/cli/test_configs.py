@@ -88,3 +88,67 @@ def test_cifar10(tmp_path: Path, cifar10_images: tuple[Any, Any], monkeypatch: p
     assert run.best is not None and run.best.architecture is not None
     assert run.best.architecture.input_shape == (3, 32, 32)
     assert 0 < run.best.measured["latency_ms"] < 1000
+
+
+SMALL_CELLS = settings(
+    "space.macro={channels: 4, layers: 3}",
+    "supernet.channels=4",
+    "supernet.layers=3",
+    "supernet.diagnosis.eigenvalue_every=0",
+)
+SMALL_CHAIN = settings(
+    "space.macro={channels: 4, head_channels: 8}", "supernet.macro={channels: 4, head_channels: 8}"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "small"),
+    [
+        ("darts_quick", [*SMALL_CELLS, *settings("evaluator.epochs=1")]),
+        ("darts_cifar10", [*SMALL_CELLS, *settings("evaluator.epochs=1", "evaluator.batch_size=16")]),
+        (
+            "pcdarts_cifar10",
+            [
+                *SMALL_CELLS,
+                *settings(
+                    "evaluator.epochs=1", "evaluator.batch_size=16", "supernet.training.alpha_from_epoch=0"
+                ),
+            ],
+        ),
+        ("oneshot_quick", [*SMALL_CHAIN, *settings("evaluator.recalibration_images=32")]),
+    ],
+)
+def test_supernets(
+    name: str,
+    small: list[str],
+    tmp_path: Path,
+    cifar10_images: tuple[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the published settings and the quick ones, on a few hundred of the real images."""
+    images, labels = cifar10_images
+    records = np.concatenate([labels[:, None].astype(np.uint8), images.reshape(len(images), -1)], axis=1)
+    records[:300].tofile(tmp_path / "data_batch_1.bin")
+    records[300:].tofile(tmp_path / "test_batch.bin")
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
+    overrides = settings(
+        f"task={{dataset: cifar10, path: '{tmp_path}'}}",
+        "supernet.data_fraction=0.5",
+        "supernet.training.epochs=1",
+        "supernet.training.batch_size=16",
+        "supernet.threads=1",
+        "execution.workers=0",
+        "budget.trials=2",
+        "control_arms=[]",
+        "final.top=0",
+        "final.export=[]",
+    )
+    assert run_here("search", CONFIGS / f"{name}.yaml", "--output", tmp_path / "run", *overrides, *small) == 0
+    assert "supernet 1/1  loss" in capsys.readouterr().err
+    run = load_run(tmp_path / "run")
+    assert set(run.trials["status"]) == {"completed"} and len(run.trials) == 2
+    assert run.supernet is not None and len(run.supernet.records) == 1
+    if name != "oneshot_quick":
+        assert run.trials["origin"].unique().tolist() == ["derived"]
+    assert (tmp_path / "run" / "supernet" / "tensorboard").is_dir() == name.endswith("_cifar10")
