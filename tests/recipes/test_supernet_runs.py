@@ -127,14 +127,18 @@ def test_a_collapse_stops_the_training_also_when_it_is_resumed(tmp_path: Path) -
     assert run.supernet.stopped in run.report_path.read_text()
 
 
-def test_expected_cost_makes_cheaper_candidates_likely(tmp_path: Path) -> None:
-    """With a weight that leaves nothing else, every edge turns to what has no operations."""
-    options = {"training": {**TRAINING, "cost_weight": 1.0}, "expected_cost": "macs"}
+@pytest.mark.parametrize(("metric", "weight"), [("macs", 1.0), ("latency_ms", 100.0)])
+def test_expected_cost_makes_cheaper_candidates_likely(metric: str, weight: float, tmp_path: Path) -> None:
+    """With a weight that leaves nothing else, every edge turns to what costs nothing."""
+    options = {"training": {**TRAINING, "cost_weight": weight}, "expected_cost": metric}
     config = changed(DERIVED, "supernet", **options, diagnosis={"eigenvalue_every": 0})
-    run = nas.search({**config, "final": {"top": 0}}, tmp_path / "a", budget={"trials": 1})
+    devices = ["cpu"] if metric == "latency_ms" else []
+    config = {**config, "final": {"top": 0}, "budget": {"trials": 1}, "devices": devices}
+    run = nas.search(config, tmp_path / "a")
+    assert (tmp_path / "a" / "costs" / "supernet-cpu.json").is_file() == bool(devices)
     assert run.supernet is not None
     table = run.supernet.alphas["normal"]
-    free = [table.operations.index(name) for name in ("none", "skip_connect", "max_pool_3x3")]
+    free = [table.operations.index(name) for name in ("none", "skip_connect")]
     for row in table.probabilities:
         assert all(row[k] > 2 * row[table.operations.index("sep_conv_5x5")] for k in free)
 
