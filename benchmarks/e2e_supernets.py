@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 
 import efficient_nas as nas
+from efficient_nas.recipes import load_config
 from harness import ROOT, header, table
 
 CONFIGS = ROOT / "configs"
 DARTS_SEARCHES = 3
 RANDOM_CELLS = 10
-RANKED = 24
+RANKED = 20
 NASBENCH201_SEARCHES = 2  # of every kind
 RESAMPLES = 10_000
 
@@ -108,7 +109,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
 
 def one_shot(runs: Runs) -> str:
     """How well shared weights rank networks that are also trained alone."""
-    config = nas.recipes.load_config(CONFIGS / "oneshot_quick.yaml", {}).resolved()
+    config = load_config(CONFIGS / "oneshot_quick.yaml", {}).resolved()
     config["supernet"]["rank_sample"] = RANKED
     config |= {"control_arms": [], "budget": {"trials": 1}, "final": {"top": 0}}
     run = runs.search("one_shot", config, seed=0)
@@ -200,7 +201,7 @@ def _tables() -> pd.DataFrame:
 
 def _nasbench201_config(options: dict[str, Any]) -> dict[str, Any]:
     size = {"channels": 8, "cells_per_stage": 1}
-    base = nas.recipes.load_config(CONFIGS / "darts_quick.yaml", {}).resolved()
+    base = load_config(CONFIGS / "darts_quick.yaml", {}).resolved()
     training = {"epochs": 25, "alpha_learning_rate": 0.02}
     supernet = {"kind": "nasbench201", **size, "data_fraction": 0.05, "threads": 2, "training": training}
     return {
