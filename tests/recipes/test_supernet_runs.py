@@ -65,6 +65,16 @@ def archives(path: Path) -> dict[str, bytes]:
         return {arm: ledger.archive(arm) for arm in ledger.arms()}
 
 
+class Phases(Silent):
+    """The metrics that are shown of the best trial, by phase."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, tuple[str, ...]] = {}
+
+    def begin(self, progress: Progress) -> None:
+        self.metrics[progress.phase] = progress.metrics
+
+
 class StopsAfter(Silent):
     """Ctrl-C after so many epochs of the supernet."""
 
@@ -144,7 +154,9 @@ def test_expected_cost_makes_cheaper_candidates_likely(metric: str, weight: floa
 
 
 def test_shared_weights_with_any_controller_and_worker_processes(tmp_path: Path) -> None:
-    run = nas.search(SHARED, tmp_path / "a")
+    phases = Phases()
+    run = nas.search(SHARED, tmp_path / "a", observer=phases)
+    assert phases.metrics["rank_sample"] == ("accuracy",)
     assert run.supernet is not None and len(run.supernet.records) == 2
     assert run.trials["arm"].value_counts().to_dict() == {"main": 6, "random": 6, "rank_sample": 4}
     ranks = run.supernet.ranks

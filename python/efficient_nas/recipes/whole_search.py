@@ -232,7 +232,7 @@ def _run_ranks(
     assert parts.supernet is not None and parts.supernet.ranks is not None and config.supernet is not None
     evaluation = Evaluation(parts.make_candidate, parts.supernet.ranks, models)
     count = config.supernet.rank_sample
-    progress = Progress(RANKS, count, already=len(ledger.trials(RANKS)))
+    progress = Progress(RANKS, count, metrics=["accuracy"], already=len(ledger.trials(RANKS)))
     observer.begin(progress)
 
     def told(trial: Trial, result: Result) -> None:
