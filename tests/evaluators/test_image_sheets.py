@@ -73,3 +73,19 @@ def test_what_is_no_grid_of_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train" / "b_0.png").rename(tmp_path / "train" / "b.png")
     with pytest.raises(ValueError, match=r"b\.png must be named <class>_<number>\.png"):
         load_task("image_sheets", tmp_path, image_size=4)
+
+
+def test_shrunk_images_are_means_of_squares(tmp_path: Path) -> None:
+    whole = write_sheet(tmp_path / "test" / "a_0.png", 2, 3, 6, seed=0)
+    for name, part in (("a", "train"), ("b", "train"), ("b", "test")):
+        write_sheet(tmp_path / part / f"{name}_0.png", 2, 3, 6, seed=1)
+    task = load_task("image_sheets", tmp_path, image_size=6, shrink=3, crop_padding=1)
+    assert task.input_shape == (3, 2, 2)
+    shrunk = task.test.images(torch.arange(6))
+    means = whole.reshape(6, 3, 2, 3, 2, 3).mean((3, 5))
+    assert shrunk.dtype is torch.uint8 and np.array_equal(shrunk.numpy(), np.round(means))
+    assert load_task("digits", shrink=2).input_shape == (1, 4, 4)
+    with pytest.raises(ValueError, match="image_sheets: shrink must divide the images' 6 x 6 pixels, got 4"):
+        load_task("image_sheets", tmp_path, image_size=6, shrink=4)
+    with pytest.raises(ValueError, match="shrink must be an int >= 1, got 0"):
+        load_task("digits", shrink=0)

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from efficient_nas.checks import integer
 from efficient_nas.errors import nearest
 from efficient_nas.evaluators.augmentation import Augmentation
 from efficient_nas.evaluators.image_folder import read_image_folder
@@ -19,6 +21,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 CIFAR10_RECORD = 1 + 3 * 32 * 32
 CIFAR10_FOLDER = "cifar-10-batches-bin"
 CIFAR10_FULL_BATCH = 10_000
+SHRUNK_AT_ONCE = 1_000
 
 _DATASETS = ("digits", "cifar10", "image_folder", "image_sheets")
 
@@ -39,6 +42,7 @@ def load_task(
     crop_padding: int | None = None,
     horizontal_flip: bool | None = None,
     cutout: int = 0,
+    shrink: int = 1,
 ) -> Task:
     """A built-in dataset as a task.
 
@@ -51,6 +55,8 @@ def load_task(
     image_size: every image of `image_folder` is resized to this square; of `image_sheets` it is one.
     crop_padding, horizontal_flip: augmentation of training batches; None is the dataset's usual one
         (CIFAR-10: 4 and True; others: none). cutout: side of a random square that is blanked.
+    shrink: squares of so many pixels become one, their mean; height and width must divide by it. Augmentation
+        comes after it.
     ValueError or FileNotFoundError for wrong arguments, missing or damaged files.
     """
     if dataset not in _DATASETS:
@@ -61,6 +67,7 @@ def load_task(
         raise ValueError(f"dataset {dataset} {need}, got path={path!r}")
     if image_size is not None and not dataset.startswith("image_"):
         raise ValueError(f"image_size is for image_folder and image_sheets only, not for {dataset}")
+    integer("shrink", shrink)
     validation: Split | None = None
     test: Split | None = None
     train: Split
@@ -76,6 +83,10 @@ def load_task(
         train, test, classes = read_image_sheets(Path(str(path)), image_size)
     else:
         train, validation, test, classes = read_image_folder(Path(str(path)), image_size)
+    if shrink > 1:
+        train = _shrunk(train, shrink, dataset)
+        validation = validation and _shrunk(validation, shrink, dataset)
+        test = test and _shrunk(test, shrink, dataset)
     return make_task(
         dataset,
         train,
@@ -91,6 +102,21 @@ def load_task(
             cutout,
         ),
     )
+
+
+def _shrunk(split: Split, factor: int, dataset: str) -> Split:
+    """The images of a split in 1 / `factor` of their height and width, in the pixels' own dtype."""
+    parts: list[Tensor] = []
+    for indices in torch.split(torch.arange(len(split)), SHRUNK_AT_ONCE):
+        images = split.images(indices)
+        height, width = images.shape[-2:]
+        if height % factor or width % factor:
+            raise ValueError(
+                f"dataset {dataset}: shrink must divide the images' {height} x {width} pixels, got {factor}"
+            )
+        means = functional.avg_pool2d(images.float(), factor)
+        parts.append(means if images.is_floating_point() else means.round().to(images.dtype))
+    return TensorSplit(torch.cat(parts), split.labels)
 
 
 def _digits() -> Split:
