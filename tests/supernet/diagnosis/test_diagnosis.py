@@ -92,6 +92,15 @@ def test_skips_stop_a_search_and_an_earlier_epoch_is_taken() -> None:
     assert resumed(prefer(nasbench201(), "skip_connect", 4), data, 5, 0).stop == stops[4]
 
 
+def test_a_search_that_collapsed_too_early_to_stop_returns_to_before_that() -> None:
+    options = DiagnosisOptions(reach_every=0, eigenvalue_every=0, stop_on=("skips",), stop_from_epoch=4)
+    diagnosis, data = Diagnosis(options), search_data()
+    for epoch, skips in enumerate((1, 3, 5, 4), 1):
+        stop = diagnosis(prefer(nasbench201(), "skip_connect", skips), data, epoch, 0).stop
+        assert (stop is not None) == (epoch == 4)
+    assert stop is not None and stop.return_to == 2
+
+
 def test_without_an_epoch_to_return_to_the_current_one_stays() -> None:
     options = DiagnosisOptions(reach_every=0, eigenvalue_every=0, stop_on=("skips",), stop_from_epoch=1)
     stop = Diagnosis(options)(prefer(nasbench201(), "skip_connect", 6), search_data(), 1, 0).stop

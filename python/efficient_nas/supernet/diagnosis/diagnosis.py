@@ -32,8 +32,9 @@ class DiagnosisOptions:
     batches, batch_size: validation images for the eigenvalue, the same ones each time; the reach takes the
         first batch. iterations: largest number of Hessian products, of two gradients in float64 each.
     stop_on: which of `skips` (`collapse`) and `eigenvalue` (`rising_curvature`) stop the search.
-    stop_from_epoch: the first epoch that may stop it or be returned to; before, alpha is close to its random
-        start. ratio, window, distance: of `rising_curvature`, in measurements.
+    stop_from_epoch: the first epoch that may stop it; before, alpha is close to its random start. Nor is
+        an earlier one returned to, unless `skips` has nothing later that had not collapsed.
+    ratio, window, distance: of `rising_curvature`, in measurements.
     """
 
     reach_every: int = 1
@@ -124,10 +125,9 @@ class Diagnosis:
         options, genotype = self.options, supernet.genotype()
         found: list[Stop | None] = []
         if "skips" in options.stop_on:
-            history = [(e, values) for e, values in self._history if e >= options.stop_from_epoch]
             reason = collapse(genotype, supernet.space)
-            if reason is not None and history:
-                found.append(Stop(reason, last_before_collapse(history, supernet.space)))
+            if reason is not None and self._history and self._history[-1][0] >= options.stop_from_epoch:
+                found.append(Stop(reason, last_before_collapse(self._history, supernet.space)))
         if "eigenvalue" in options.stop_on:
             eigenvalues = [(e, v["eigenvalue"]) for e, v in self._history if "eigenvalue" in v]
             found.append(
