@@ -11,92 +11,127 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import torch
 
 import efficient_nas as nas
+from e2e_runs import Job, Runs, Search, Training
 from efficient_nas.recipes import load_config
+from efficient_nas.supernet.diagnosis import entropy_share, kendall, rank_correlation, rising_curvature
 from harness import ROOT, header, table
 
 CONFIGS = ROOT / "configs"
 DARTS_SEARCHES = 3
 RANDOM_CELLS = 10
 RANKED = 20
-NASBENCH201_SEARCHES = 2  # of every kind
+NASBENCH201_SEARCHES = 3  # of every kind
 RESAMPLES = 10_000
 
+Floats = npt.NDArray[np.float64]
 
-class Runs:
-    """Searches in one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+@dataclass(frozen=True)
+class Topic:
+    """One question. searches: what it needs, the longest first. repeats: what can only be named after
+    them. report: the answer, as Markdown."""
 
-    def search(self, name: str, config: Any, **sections: Any) -> Any:
-        """The run called `name`, new or gone on with."""
-        path = self.folder / name
-        resume = (path / "ledger.sqlite").is_file()
-        return nas.search(config, path, resume=resume, **sections)
+    title: str
+    searches: Callable[[], list[Search]]
+    repeats: Callable[[Runs], list[Training]]
+    report: Callable[[Runs], str]
 
 
 # ---- DARTS against random cells
 
 
-def darts_quick(runs: Runs) -> str:
-    """Cells that DARTS derives, against random ones trained in the same way."""
-    config, alone = CONFIGS / "darts_quick.yaml", {"control_arms": [], "final": {"top": 0}}
+def _darts_searches() -> list[Search]:
+    config = _config("darts_quick", control_arms=[], final={"top": 0})
+    found = [
+        Search(f"darts_{seed}", config, {"seed": seed, "budget": {"trials": 1}})
+        for seed in range(DARTS_SEARCHES)
+    ]
+    return [Search("random_cells", _alone(config), {"budget": {"trials": RANDOM_CELLS}}), *found]
+
+
+def _darts_repeats(runs: Runs) -> list[Training]:
+    config = _alone(_config("darts_quick"))
+    names = ["random_cells", *(f"darts_{seed}" for seed in range(DARTS_SEARCHES))]
+    return [job for name in names for job in _again(runs, name, config)]
+
+
+def _darts_report(runs: Runs) -> str:
     rows, derived, seconds = [], [], []
+    random, random_run = _twice(runs, "random_cells"), runs.search("random_cells")
     for seed in range(DARTS_SEARCHES):
-        run = runs.search(f"darts_{seed}", config, seed=seed, budget={"trials": 1}, **alone)
-        records = run.supernet.records
-        derived.append(float(run.trials["accuracy"][0]))
-        skips = records[-1].diagnosis["skips_normal"]
-        searched = sum(record.seconds for record in records)
-        seconds.append(searched + float(run.trials["seconds"][0]))
-        rows.append([seed, len(records), searched, run.trials["seconds"][0], skips, f"{derived[-1]:.2%}"])
-    found = table(["seed", "epochs", "s supernet", "s training", "skips, normal cell", "accuracy"], rows)
-    run = runs.search(
-        "random_cells", _without_supernet(config), seed=0, budget={"trials": RANDOM_CELLS}, **alone
-    )
-    random = run.trials["accuracy"].to_numpy()
-    low, high = difference(np.array(derived), random)
-    equal = np.mean(seconds) / float(run.trials["seconds"].mean())
-    better = np.mean([np.mean(random < value) for value in derived])
+        run, twice = runs.search(f"darts_{seed}"), _twice(runs, f"darts_{seed}")
+        records, [accuracies] = run.supernet.records, twice
+        searched, training = sum(record.seconds for record in records), float(run.trials["seconds"][0])
+        seconds.append(searched + training)
+        derived.append(accuracies)
+        percents = ", ".join(f"{value:.2%}" for value in accuracies)
+        skips = int(records[(run.supernet.returned_to or len(records)) - 1].diagnosis["skips_normal"])
+        rows.append([seed, len(records), searched, *_decided(run.supernet.alphas), skips, percents])
+    columns = ["seed", "epochs", "s supernet", "entropy", "`none`", "skips, normal cell", "two trainings"]
+    ours, theirs = np.mean(derived, axis=1), random.mean(1)
+    low, high = difference(ours, theirs)
+    better = np.mean([np.mean(theirs < value) for value in ours])
+    equal = np.mean(seconds) / float(random_run.trials["seconds"].mean())
+    count = min(max(1, round(equal)), RANDOM_CELLS)
     return "\n".join(
         [
-            f"`configs/darts_quick.yaml`: the derived cell of {DARTS_SEARCHES} searches, trained alone, "
-            f"against {RANDOM_CELLS} random cells trained in the same way ({_training(run)}); accuracy on "
-            "validation images. The searches' own time comes on top.",
+            f"`configs/darts_quick.yaml`: the derived cells of {DARTS_SEARCHES} searches against "
+            f"{RANDOM_CELLS} random cells. Each is trained alone twice, with seeds of its own "
+            f"({_training(random_run.config['evaluator'])}); accuracy on validation images. Of alpha, "
+            "for the normal and the reduction cell: entropy of the candidates that can be derived, as a "
+            "share of its largest value (1 where nothing is decided), and the probability of `none`.",
             "",
-            found,
+            table(columns, rows),
             "",
-            f"Derived: mean {np.mean(derived):.2%}. Random: mean {random.mean():.2%}, from "
-            f"{random.min():.2%} to {random.max():.2%}. Difference of means "
-            f"{np.mean(derived) - random.mean():+.2%}, 95 % interval (bootstrap over cells) {low:+.2%} to "
-            f"{high:+.2%}. A derived cell beats {better:.0%} of the random cells on average. A search, its "
-            f"last training included, took as long as training {equal:.1f} cells.",
+            f"Derived: mean {ours.mean():.2%}. Random: mean {theirs.mean():.2%}, from {theirs.min():.2%} to "
+            f"{theirs.max():.2%}. {noise(random)} Difference of means {ours.mean() - theirs.mean():+.2%}, "
+            f"95 % interval (bootstrap over cells) {low:+.2%} to {high:+.2%}. A derived cell beats "
+            f"{better:.0%} of the random cells on average.",
+            "",
+            f"At equal time: a search with the training of its cell takes as long as training {equal:.1f} "
+            f"random cells. The best of {count} by its first training has {best_of(random, count):.2%} in "
+            "its second one, on average.",
         ]
     )
 
 
-def _without_supernet(config: Path) -> dict[str, Any]:
-    import yaml
-
-    fields: dict[str, Any] = yaml.safe_load(config.read_text())
-    del fields["supernet"]
-    return {**fields, "controller": {"kind": "random"}}
-
-
-def _training(run: Any) -> str:
-    evaluator = run.config["evaluator"]
-    return f"{evaluator['epochs']} epochs on {evaluator['data_fraction']:.0%} of the training images"
+def _decided(alphas: Mapping[str, Any]) -> tuple[str, str]:
+    """Entropy of the candidates but `none`, as a share, and probability of `none`, of both kinds of cell."""
+    shares, closed = [], []
+    for cell in alphas.values():
+        probabilities, none = np.array(cell.probabilities), cell.operations.index("none")
+        closed.append(f"{probabilities[:, none].mean():.2f}")
+        shares.append(f"{entropy_share(torch.from_numpy(_others(probabilities, none))):.2f}")
+    return ", ".join(shares), ", ".join(closed)
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+def _others(probabilities: Floats, without: int) -> Floats:
+    """Probabilities [E, K - 1] of the other candidates among themselves."""
+    others = np.delete(probabilities, without, axis=1)
+    return np.asarray(others / others.sum(axis=1, keepdims=True))
+
+
+def best_of(twice: Floats, count: int) -> float:
+    """Mean second accuracy of the cell with the best first one among `count` of the cells [n, 2]."""
+    draw = np.random.default_rng(0)
+    chosen = draw.permuted(np.tile(np.arange(len(twice)), (RESAMPLES, 1)), axis=1)[:, :count]
+    best = np.take_along_axis(chosen, twice[chosen, 0].argmax(1)[:, None], axis=1)
+    return float(twice[best, 1].mean())
+
+
+def difference(a: Floats, b: Floats) -> tuple[float, float]:
     """The 95 % bootstrap interval of mean(a) - mean(b)."""
     draw = np.random.default_rng(0)
     means = [values[draw.integers(len(values), size=(RESAMPLES, len(values)))].mean(1) for values in (a, b)]
@@ -107,28 +142,37 @@ def difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
 # ---- shared weights against training alone
 
 
-def one_shot(runs: Runs) -> str:
-    """How well shared weights rank networks that are also trained alone."""
-    config = load_config(CONFIGS / "oneshot_quick.yaml", {}).resolved()
+def _one_shot_searches() -> list[Search]:
+    config = _config("oneshot_quick", control_arms=[], final={"top": 0}, budget={"trials": 1})
     config["supernet"]["rank_sample"] = RANKED
-    config |= {"control_arms": [], "budget": {"trials": 1}, "final": {"top": 0}}
-    run = runs.search("one_shot", config, seed=0)
-    ranks = run.supernet.ranks
-    shared, alone = np.array(ranks.shared), np.array(ranks.stand_alone)
+    return [Search("one_shot", config)]
+
+
+def _one_shot_repeats(runs: Runs) -> list[Training]:
+    return _again(runs, "one_shot", _alone(_config("oneshot_quick")))
+
+
+def _one_shot_report(runs: Runs) -> str:
+    run, twice = runs.search("one_shot"), _twice(runs, "one_shot")
     trials = run.trials[run.trials["arm"] == "rank_sample"]
-    macs = nas.supernet.diagnosis.rank_correlation(trials["macs"].to_numpy(), alone, seed=0)
+    shared, alone = trials["shared_accuracy"].to_numpy(), twice.mean(1)
+    ranks = rank_correlation(shared, alone, seed=0)
+    macs = rank_correlation(trials["macs"].to_numpy(float), alone, seed=0)
     searched = sum(record.seconds for record in run.supernet.records)
     return "\n".join(
         [
             f"`configs/oneshot_quick.yaml`: a supernet of single paths (FairNAS, {len(run.supernet.records)} "
-            f"epochs, {searched:.0f} s), and {len(shared)} random networks of its space trained alone "
-            f"({config['evaluator']['training']['epochs']} epochs, one seed, "
-            f"{trials['seconds'].sum():.0f} s of work).",
+            f"epochs, {searched:.0f} s), and {len(shared)} random networks of its space, each trained alone "
+            f"twice with seeds of its own ({_training(run.config['evaluator']['training'])}, "
+            f"{trials['seconds'].mean():.0f} s each).",
             "",
             f"Kendall's tau {ranks.tau:.2f}, 95 % interval (bootstrap over networks) {ranks.low:.2f} to "
             f"{ranks.high:.2f}. By multiply-accumulates alone: {macs.tau:.2f} ({macs.low:.2f} to "
-            f"{macs.high:.2f}). Accuracy with shared weights {shared.min():.2%} to {shared.max():.2%}, alone "
-            f"{alone.min():.2%} to {alone.max():.2%}.",
+            f"{macs.high:.2f}). Between the two trainings alone, for comparison: "
+            f"{kendall(twice[:, 0], twice[:, 1]):.2f}.",
+            "",
+            f"Accuracy with shared weights {shared.min():.2%} to {shared.max():.2%}, alone {alone.min():.2%} "
+            f"to {alone.max():.2%}. {noise(twice)}",
         ]
     )
 
@@ -136,54 +180,110 @@ def one_shot(runs: Runs) -> str:
 # ---- NAS-Bench-201
 
 
-def nasbench201(runs: Runs) -> str:
-    """Cells that DARTS and GDAS find in the space of NAS-Bench-201, looked up in its tables."""
+NASBENCH201: Mapping[str, Mapping[str, Any]] = {
+    "DARTS": {"diagnosis": {"eigenvalue_every": 3}},
+    "DARTS, stopped by skips": {
+        "diagnosis": {"eigenvalue_every": 0, "stop_on": ["skips"], "stop_from_epoch": 10}
+    },
+    "GDAS": {"relaxation": "gdas", "diagnosis": {"eigenvalue_every": 0}},
+}
+
+
+LOOKED_UP = ("skips", "entropy", "12 epochs", "200 epochs", "beats")
+
+
+def _nasbench201_searches() -> list[Search]:
+    return [
+        Search(_slug(name, seed), _nasbench201_config(options), {"seed": seed})
+        for name, options in NASBENCH201.items()
+        for seed in range(NASBENCH201_SEARCHES)
+    ]
+
+
+def _nasbench201_config(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The published search with fewer steps: alpha_learning_rate x steps is the published 3e-4 x 19,500.
+
+    Alpha can then go as far. The weights get fewer images, so that they converge in that time; smaller
+    networks and images only make steps cheap.
+    """
+    size = {"channels": 8, "cells_per_stage": 1}
+    training = {"epochs": 60, "alpha_learning_rate": 0.0026}
+    supernet = {"kind": "nasbench201", **size, "data_fraction": 0.1, "training": training}
+    return {
+        "space": {"name": "nasbench201", "macro": size},
+        "task": _config("darts_quick")["task"],
+        "supernet": {**supernet, **options},
+        "evaluator": {"kind": "shared_weights"},
+        "controller": {"kind": "derived"},
+        "budget": {"trials": 1},
+        "final": {"top": 0},
+    }
+
+
+def _nasbench201_report(runs: Runs) -> str:
     accuracies = _tables()
     space = nas.spaces.create("nasbench201")
-    settings = {
-        "DARTS": {"relaxation": "softmax", "diagnosis": {"eigenvalue_every": 0}},
-        "DARTS, stopped early": {
-            "relaxation": "softmax",
-            "diagnosis": {"eigenvalue_every": 0, "stop_on": ["skips"], "stop_from_epoch": 5},
-        },
-        "GDAS": {"relaxation": "gdas", "diagnosis": {"eigenvalue_every": 0}},
-    }
-    rows = []
-    for name, options in settings.items():
+    rows: list[list[Any]] = []
+
+    def add(kind: str, seed: int, records: Sequence[Any], epoch: int) -> None:
+        taken = records[epoch - 1]
+        short, full = accuracies.loc[space.to_string(np.array(taken.genotype, np.uint8))]
+        skips, entropy = int(taken.diagnosis["skips_cell"]), taken.diagnosis["entropy_share_cell"]
+        worse = (accuracies["12"] < short).mean()
+        rows.append([kind, seed, len(records), epoch, skips, entropy, short, full, worse])
+
+    for kind in NASBENCH201:
         for seed in range(NASBENCH201_SEARCHES):
-            run = runs.search(_slug(name, seed), _nasbench201_config(options), seed=seed)
-            records = run.supernet.records
-            taken = records[(run.supernet.returned_to or len(records)) - 1]
-            text = space.to_string(np.array(taken.genotype, np.uint8))
-            short, full = accuracies.loc[text]
-            rows.append(
-                [
-                    name,
-                    seed,
-                    len(records),
-                    taken.epoch,
-                    int(taken.diagnosis["skips_cell"]),
-                    int(max(record.diagnosis["skips_cell"] for record in records)),
-                    f"{short:.2f}",
-                    f"{full:.2f}",
-                    f"{(accuracies['12'] < short).mean():.0%}",
-                ]
-            )
-    columns = ["search", "seed", "epochs", "taken", "skips", "most skips", "12 epochs", "200 epochs", "beats"]
+            supernet = runs.search(_slug(kind, seed)).supernet
+            add(kind, seed, supernet.records, supernet.returned_to or len(supernet.records))
+    for seed in range(NASBENCH201_SEARCHES):  # this rule changes nothing before it stops: same records
+        records = runs.search(_slug("DARTS", seed)).supernet.records
+        end, epoch = _stopped_by_curvature(records)
+        add("DARTS, stopped by eigenvalue", seed, records[:end], epoch)
+    found = pd.DataFrame(rows, columns=["search", "seed", "epochs", "taken", *LOOKED_UP])
+    means = found.groupby("search", sort=False)[list(LOOKED_UP)].mean().reset_index()
+    options = runs.search(_slug("DARTS", 0)).config["supernet"]
     return "\n".join(
         [
-            "Supernets of 3 cells with 8 channels on 5 % of the training images. The derived cell is looked "
-            "up: test accuracy (CIFAR-10) after 12 epochs and after 200, and the share of all 15,625 cells "
-            f"that are worse after 12. All cells: median {accuracies['12'].median():.2f} and "
+            f"Supernets of 3 cells with 8 channels on {options['data_fraction']:.0%} of the training images, "
+            f"{options['training']['epochs']} epochs; alpha's learning rate is "
+            f"{options['training']['alpha_learning_rate']:g}, so that rate x steps is as published. The cell "
+            "of the epoch that is taken is looked up: test accuracy (CIFAR-10) after 12 epochs and after "
+            "200, and the share of all 15,625 cells that are worse after 12. Entropy is a share of its "
+            f"largest value. All cells: median {accuracies['12'].median():.2f} and "
             f"{accuracies['200'].median():.2f}, best {accuracies['12'].max():.2f} and "
             f"{accuracies['200'].max():.2f}.",
             "",
-            table(columns, rows),
+            table(list(found), _shown(found)),
+            "",
+            "Means:",
+            "",
+            table(list(means), _shown(means)),
             "",
             "Published for searches at full size (arXiv:2001.00326, table 5; test accuracy after 200 "
             "epochs): DARTS 54.30, a cell of skip connections; GDAS 93.61.",
         ]
     )
+
+
+def _shown(rows: pd.DataFrame) -> list[list[Any]]:
+    """The rows with their numbers as text."""
+    forms = {"skips": "{:.2g}", "entropy": "{:.2f}", "12 epochs": "{:.2f}", "200 epochs": "{:.2f}"}
+    forms["beats"] = "{:.0%}"
+    texts = {name: [form.format(value) for value in rows[name]] for name, form in forms.items()}
+    return rows.assign(**texts).to_numpy().tolist()
+
+
+def _stopped_by_curvature(records: Sequence[Any]) -> tuple[int, int]:
+    """The epoch after which `stop_on: [eigenvalue]` would have stopped, and the one that it returns to."""
+    seen = []
+    for record in records:
+        if "eigenvalue" in record.diagnosis:
+            seen.append((record.epoch, record.diagnosis["eigenvalue"]))
+            stop = rising_curvature(seen)
+            if stop is not None:
+                return record.epoch, stop.return_to or record.epoch
+    return len(records), len(records)
 
 
 def _tables() -> pd.DataFrame:
@@ -199,35 +299,85 @@ def _tables() -> pd.DataFrame:
     )
 
 
-def _nasbench201_config(options: dict[str, Any]) -> dict[str, Any]:
-    size = {"channels": 8, "cells_per_stage": 1}
-    base = load_config(CONFIGS / "darts_quick.yaml", {}).resolved()
-    training = {"epochs": 25, "alpha_learning_rate": 0.02}
-    supernet = {"kind": "nasbench201", **size, "data_fraction": 0.05, "threads": 2, "training": training}
-    return {
-        "space": {"name": "nasbench201", "macro": size},
-        "task": base["task"],
-        "supernet": {**supernet, **options},
-        "evaluator": {"kind": "shared_weights"},
-        "controller": {"kind": "derived"},
-        "budget": {"trials": 1},
-        "final": {"top": 0},
-    }
+def _slug(kind: str, seed: int) -> str:
+    return f"nasbench201_{kind.lower().replace(', ', '_').replace(' ', '_')}_{seed}"
 
 
-def _slug(name: str, seed: int) -> str:
-    return f"nasbench201_{name.lower().replace(', ', '_').replace(' ', '_')}_{seed}"
+# ---- what the topics share
 
 
-TOPICS: list[Callable[[Runs], str]] = [darts_quick, one_shot, nasbench201]
+def _config(name: str, **sections: Any) -> dict[str, Any]:
+    """A config of the repository with other sections, its supernet on one thread."""
+    config = load_config(CONFIGS / f"{name}.yaml", sections).resolved()
+    config["supernet"]["threads"] = 1
+    return config
+
+
+def _alone(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a search without a supernet: random architectures, trained as finalists' trials are."""
+    evaluator = config["evaluator"]
+    fields = {name: value for name, value in config.items() if name != "supernet"}
+    trained = {"kind": "trained", **evaluator["training"]} if "training" in evaluator else evaluator
+    return {**fields, "evaluator": trained, "controller": {"kind": "random"}}
+
+
+def _again(runs: Runs, name: str, config: Mapping[str, Any]) -> list[Training]:
+    """A second training of each architecture that a search has trained."""
+    texts = _trained(runs, name)["architecture"]
+    return [Training(f"{name}_{i}_again", config, text, seed=i) for i, text in enumerate(texts)]
+
+
+def _twice(runs: Runs, name: str) -> Floats:
+    """Both accuracies of each of them [n, 2]."""
+    first = _trained(runs, name)["accuracy"]
+    return np.array([[a, runs.accuracy(f"{name}_{i}_again")] for i, a in enumerate(first)])
+
+
+def _trained(runs: Runs, name: str) -> pd.DataFrame:
+    trials = runs.search(name).trials
+    ranked = trials[trials["arm"] == "rank_sample"]
+    return ranked if len(ranked) else trials
+
+
+def noise(twice: Floats) -> str:
+    """What the seed of a training makes, and what the architecture makes [n, 2]."""
+    seed = np.mean((twice[:, 0] - twice[:, 1]) ** 2) / 2
+    own = max(0.0, float(twice.mean(1).var(ddof=1) - seed / 2))
+    by = f"{seed**0.5:.2%} by its seed, {own**0.5:.2%} by the architecture"
+    return f"Standard deviation of one training: {by}."
+
+
+def _training(options: Mapping[str, Any]) -> str:
+    return f"{options['epochs']} epochs on {options['data_fraction']:.0%} of the training images"
+
+
+TOPICS: Mapping[str, Topic] = {
+    "one_shot": Topic(
+        "How well shared weights rank networks that are also trained alone",
+        _one_shot_searches,
+        _one_shot_repeats,
+        _one_shot_report,
+    ),
+    "darts_quick": Topic(
+        "Cells that DARTS derives, against random ones trained in the same way",
+        _darts_searches,
+        _darts_repeats,
+        _darts_report,
+    ),
+    "nasbench201": Topic(
+        "Cells that DARTS and GDAS find in the space of NAS-Bench-201, looked up in its tables",
+        _nasbench201_searches,
+        lambda runs: [],
+        _nasbench201_report,
+    ),
+}
 
 
 def main(arguments: Sequence[str]) -> None:
-    names = [topic.__name__ for topic in TOPICS]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="TOPIC")
+    parser.add_argument("--only", nargs="+", choices=list(TOPICS), default=list(TOPICS), metavar="TOPIC")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "e2e-supernets")
     parser.add_argument("--output", type=Path, help="Markdown file; without it the result is only printed")
     options = parser.parse_args(arguments)
@@ -236,14 +386,18 @@ def main(arguments: Sequence[str]) -> None:
         os.environ.setdefault("EFFICIENT_NAS_DATA", str(beside))
     if "EFFICIENT_NAS_DATA" not in os.environ:
         parser.error("EFFICIENT_NAS_DATA must name the folder of cifar10 and nasbench201_accuracy")
-    runs = Runs(options.folder)
+    runs, chosen, started = Runs(options.folder), [TOPICS[name] for name in options.only], time.perf_counter()
+    searches: list[Job] = [job for topic in chosen for job in topic.searches()]
+    runs.run(searches)
+    repeats: list[Job] = [job for topic in chosen for job in topic.repeats(runs)]
+    runs.run(repeats)
+    minutes = (time.perf_counter() - started) / 60
     sections = [header("Supernets, whole searches", "make e2e-supernets")]
-    for topic in TOPICS:
-        if topic.__name__ in options.only:
-            print(f"{topic.__name__} ...", file=sys.stderr, flush=True)
-            sections.append(f"## {(topic.__doc__ or '').rstrip('.')}\n\n{topic(runs)}")
+    sections += [f"## {topic.title}\n\n{topic.report(runs)}" for topic in chosen]
+    sections.append(f"{minutes:.0f} minutes, two processes of one thread at a time.")
     text = "\n\n".join(sections) + "\n"
     print(text)
+    print(f"{minutes:.1f} minutes", file=sys.stderr)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(text)
