@@ -31,6 +31,8 @@ from harness import measure, ratio, table
 from plain_networks.darts import Network as PlainDARTS
 from plain_networks.nasbench201 import Network as PlainNASBench201
 from plain_networks.pc_darts import Network as PlainPCDARTS
+from plain_networks.published_loop import published_step
+from plain_networks.tensors import arch_parameters, give_tensors, weights_of
 from single_path_topic import single_path
 
 BATCH = 64
@@ -79,30 +81,11 @@ def our_step(net: supernet.Supernet) -> Step:
     return step
 
 
-def plain_step(
-    plain: nn.Module, arch: list[Tensor], layout: torch.memory_format, *, frozen: bool = False
-) -> Step:
+def plain_step(plain: nn.Module, layout: torch.memory_format, *, frozen: bool = False) -> Step:
     """The same in plain PyTorch. frozen: each pass computes the gradients that it uses alone."""
-    weights = _weights(plain, arch)
-    sgd = torch.optim.SGD(weights, OPTIONS.learning_rate, OPTIONS.momentum, weight_decay=OPTIONS.weight_decay)
-    adam = torch.optim.Adam(
-        arch, OPTIONS.alpha_learning_rate, OPTIONS.alpha_betas, weight_decay=OPTIONS.alpha_weight_decay
-    )
+    step = published_step(plain, OPTIONS, frozen=frozen)
     batches = [(b.images.contiguous(memory_format=layout), b.labels) for b in (ALPHAS, WEIGHTS)]
-
-    def step() -> list[Tensor]:
-        losses = []
-        for (images, labels), optimizer, wanted in zip(batches, (adam, sgd), (arch, weights), strict=True):
-            loss = nn.functional.cross_entropy(plain(images), labels)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss, inputs=wanted if frozen else None)
-            if optimizer is sgd:
-                nn.utils.clip_grad_norm_(weights, OPTIONS.gradient_clip or 0.0)
-            optimizer.step()
-            losses.append(loss.detach())
-        return losses
-
-    return step
+    return lambda: step(*batches)
 
 
 # ---- networks
@@ -118,22 +101,9 @@ class Network:
     cost: supernet_floors.Cost
 
 
-def arch_parameters(plain: nn.Module) -> list[Tensor]:
-    given = plain.arch_parameters
-    return [given] if isinstance(given, Tensor) else given()
-
-
-def _weights(plain: nn.Module, arch: list[Tensor]) -> list[Tensor]:
-    return [p for p in plain.parameters() if all(p is not a for a in arch)]
-
-
 def _pair(network: Network, layout: torch.memory_format) -> tuple[supernet.Supernet, nn.Module]:
     ours, plain = network.ours(), network.plain().train()
-    arch = arch_parameters(plain)
-    own = [*ours.weight_parameters(), *ours.arch_parameters()]
-    with torch.no_grad():
-        for tensor, other in zip(own, [*_weights(plain, arch), *arch], strict=True):
-            other.copy_(tensor)
+    give_tensors(ours, plain)
     return ours, plain.to(memory_format=layout)
 
 
@@ -142,18 +112,21 @@ def _steps(network: Network) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     for name, layout in LAYOUTS.items():
         ours, plain = _pair(network, layout)
-        arch = arch_parameters(plain)
-        steps["ours"], frozen = our_step(ours), plain_step(plain, arch, layout, frozen=True)
+        steps["ours"], frozen = our_step(ours), plain_step(plain, layout, frozen=True)
         torch.testing.assert_close(steps["ours"](), frozen(), rtol=1e-3, atol=0)
         # By norms: behind a ReLU whose input is close to zero, rounding decides about single gradients. Eager
         # in one layout is 2 % away from eager in the other after the 15 cells of NAS-Bench-201. (The tests
         # compare in float64.)
-        for own, other in ((ours.arch_parameters(), arch), (ours.weight_parameters(), _weights(plain, arch))):
+        parts = (
+            (ours.arch_parameters(), arch_parameters(plain)),
+            (ours.weight_parameters(), weights_of(plain)),
+        )
+        for own, other in parts:
             gradients = [torch.cat([p.grad.flatten() for p in given]) for given in (own, other)]
             error = float((gradients[0] - gradients[1]).norm() / gradients[1].norm())
             if not error < 5e-2:
                 raise RuntimeError(f"eager {name}: gradients differ by {error:.1e} of their norm")
-        steps[f"eager {name}"] = plain_step(plain, arch, layout)
+        steps[f"eager {name}"] = plain_step(plain, layout)
     steps[FROZEN] = frozen
     return steps
 

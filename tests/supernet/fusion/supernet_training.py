@@ -13,19 +13,12 @@ from efficient_nas import supernet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
+from plain_networks.tensors import arch_parameters, double
+
 
 def architecture(network: nn.Module) -> list[Tensor]:
     """The architecture parameters that are not among the network's parameters."""
-    own = getattr(network, "arch_parameters", None)
-    return own() if callable(own) else []
-
-
-def double(network: nn.Module) -> nn.Module:
-    """Float64, architecture parameters included."""
-    for name, value in vars(network).items():
-        if isinstance(value, Tensor):
-            setattr(network, name, value.detach().double().requires_grad_())
-    return network.double()
+    return [alpha for alpha in arch_parameters(network) if not isinstance(alpha, nn.Parameter)]
 
 
 def randomised(network: nn.Module, seed: int = 0) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Plain networks with the tensors of our supernets, and comparisons of the two."""
+"""Comparisons of our supernets with plain networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from efficient_nas.supernet import Supernet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
+
+from plain_networks.tensors import arch_parameters, statistics, weights_of
 
 
 def randomised(net: nn.Module, seed: int = 0) -> nn.Module:
@@ -34,37 +36,15 @@ def assert_same_logits(got: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
 
 
-def give_tensors(net: Supernet, plain: nn.Module, arch: list[Tensor]) -> None:
-    """Copies weights, running statistics and architecture parameters of a supernet to a plain network."""
-    with torch.no_grad():
-        for own, other in zip(net.weight_parameters(), weights_of(plain, arch), strict=True):
-            other.copy_(own)
-        for own, other in zip(statistics(net), statistics(plain), strict=True):
-            other.copy_(own)
-        for own, other in zip(net.arch_parameters(), arch, strict=True):
-            other.copy_(own)
-
-
-def weights_of(plain: nn.Module, arch: list[Tensor]) -> list[nn.Parameter]:
-    """The parameters of a plain network that are no architecture parameters."""
-    return [parameter for parameter in plain.parameters() if all(parameter is not a for a in arch)]
-
-
-def statistics(module: nn.Module) -> list[Tensor]:
-    """What norms keep, in order."""
-    names = ("running_mean", "running_var", "num_batches_tracked")
-    return [buffer for name, buffer in module.named_buffers() if name.rpartition(".")[2] in names]
-
-
-def assert_same_step(net: Supernet, plain: nn.Module, arch: list[Tensor], images: Tensor) -> None:
+def assert_same_step(net: Supernet, plain: nn.Module, images: Tensor) -> None:
     """Logits, all gradients and running statistics of one step, then logits in evaluation."""
     close = {"rtol": 1e-8, "atol": 1e-8}
     expected, got = plain.train()(images), net.train()(images)
     assert_same_logits(got, expected)
     for logits in (expected, got):
         logits.square().sum().backward()
-    pairs = [*zip(net.arch_parameters(), arch, strict=True)]
-    pairs += zip(net.weight_parameters(), weights_of(plain, arch), strict=True)
+    pairs = [*zip(net.arch_parameters(), arch_parameters(plain), strict=True)]
+    pairs += zip(net.weight_parameters(), weights_of(plain), strict=True)
     for own, other in pairs:
         grad = torch.zeros_like(other) if other.grad is None else other.grad
         scale = max(1.0, float(grad.abs().max()))

@@ -11,6 +11,7 @@ import torch
 
 from efficient_nas import supernet
 from plain_networks import darts as plain_darts
+from plain_networks.tensors import double, give_tensors
 
 IMAGES = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 SIZE = {"channels": 4, "layers": 3, "input_shape": (3, 8, 8)}
@@ -23,11 +24,9 @@ def darts(**options: object) -> supernet.DARTS:
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
 def test_a_step_is_that_of_the_plain_network(implementation: str) -> None:
     net = darts(implementation=implementation)
-    plain = plain_darts.Network(4, 10, 3).double()
-    arch = [alpha.detach().double().requires_grad_() for alpha in plain.arch_parameters()]
-    plain.alphas_normal, plain.alphas_reduce = arch
-    plain_twins.give_tensors(net, plain, arch)
-    plain_twins.assert_same_step(net, plain, arch, IMAGES)
+    plain = double(plain_darts.Network(4, 10, 3))
+    give_tensors(net, plain)
+    plain_twins.assert_same_step(net, plain, IMAGES)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -75,7 +74,7 @@ def test_a_path_with_pools_is_its_derived_network_with_their_norms(training: boo
 def test_in_float32_logits_are_close_to_those_of_the_plain_network() -> None:
     net = supernet.DARTS(**SIZE)
     plain = plain_darts.Network(4, 10, 3)
-    plain_twins.give_tensors(net, plain, plain.arch_parameters())
+    give_tensors(net, plain)
     images = IMAGES.float()
     torch.testing.assert_close(net(images), plain(images), rtol=1e-3, atol=1e-4)
 
@@ -85,7 +84,7 @@ def test_gdas_is_one_candidate_an_edge() -> None:
     net = darts(relaxation="gdas")
     weights = net.candidate_weights()
     plain = plain_darts.Network(4, 10, 3).double()
-    plain_twins.give_tensors(net, plain, plain.arch_parameters())
+    give_tensors(net, plain)
     chosen = {table: rows.argmax(1).tolist() for table, rows in weights.items()}
     hard = {table: rows.detach().requires_grad_() for table, rows in weights.items()}
     for cell in plain.cells:

@@ -9,6 +9,7 @@ import torch
 
 from efficient_nas import supernet
 from plain_networks import nasbench201 as plain_nasbench201
+from plain_networks.tensors import give_tensors
 
 IMAGES = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 SIZE = {"channels": 4, "cells_per_stage": 1, "input_shape": (3, 8, 8)}
@@ -20,7 +21,7 @@ def nasbench201(**options: object) -> supernet.NASBench201:
 
 def twin(net: supernet.NASBench201, gdas: bool = False) -> plain_nasbench201.Network:
     plain = plain_nasbench201.Network(4, 1, gdas=gdas).double()
-    plain_twins.give_tensors(net, plain, [plain.arch_parameters])
+    give_tensors(net, plain)
     return plain
 
 
@@ -28,7 +29,7 @@ def twin(net: supernet.NASBench201, gdas: bool = False) -> plain_nasbench201.Net
 def test_a_step_with_softmax_is_that_of_the_plain_network(implementation: str) -> None:
     net = nasbench201(implementation=implementation)
     plain = twin(net)
-    plain_twins.assert_same_step(net, plain, [plain.arch_parameters], IMAGES)
+    plain_twins.assert_same_step(net, plain, IMAGES)
 
 
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
@@ -51,7 +52,7 @@ def test_a_step_of_gdas_is_that_of_the_plain_network(implementation: str) -> Non
         plain._hard_weights = hard_weights
         for module in (net, plain):
             module.zero_grad()
-        plain_twins.assert_same_step(net, plain, [plain.arch_parameters], IMAGES)
+        plain_twins.assert_same_step(net, plain, IMAGES)
 
 
 @pytest.mark.parametrize("training", [True, False])

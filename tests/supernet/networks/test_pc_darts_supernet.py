@@ -9,6 +9,7 @@ import torch
 
 from efficient_nas import ops, supernet
 from plain_networks import pc_darts as plain_pc_darts
+from plain_networks.tensors import double, give_tensors
 
 IMAGES = torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 SIZE = {"channels": 8, "layers": 3, "input_shape": (3, 8, 8)}
@@ -21,11 +22,9 @@ def pc_darts(**options: object) -> supernet.PCDARTS:
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
 def test_a_step_is_that_of_the_plain_network(implementation: str) -> None:
     net = pc_darts(implementation=implementation)
-    plain = plain_pc_darts.Network(8, 10, 3).double()
-    arch = [alpha.detach().double().requires_grad_() for alpha in plain.arch_parameters()]
-    plain.alphas_normal, plain.alphas_reduce, plain.betas_normal, plain.betas_reduce = arch
-    plain_twins.give_tensors(net, plain, arch)
-    plain_twins.assert_same_step(net, plain, arch, IMAGES)
+    plain = double(plain_pc_darts.Network(8, 10, 3))
+    give_tensors(net, plain)
+    plain_twins.assert_same_step(net, plain, IMAGES)
 
 
 def test_the_genotype_depends_on_the_weights_of_edges() -> None:
