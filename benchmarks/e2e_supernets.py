@@ -34,6 +34,7 @@ RANDOM_CELLS = 10
 RANKED = 20
 NASBENCH201_SEARCHES = 3  # of every kind
 RESAMPLES = 10_000
+BACK = 3  # epochs, where it is seen whether a search has settled
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,8 +79,10 @@ def _darts_report(runs: Runs) -> str:
         derived.append(accuracies)
         percents = ", ".join(f"{value:.2%}" for value in accuracies)
         skips = int(records[(run.supernet.returned_to or len(records)) - 1].diagnosis["skips_normal"])
-        rows.append([seed, len(records), searched, *_decided(run.supernet.alphas), skips, percents])
-    columns = ["seed", "epochs", "s supernet", "entropy", "`none`", "skips, normal cell", "two trainings"]
+        stays = f"{_common(records[-1 - min(BACK, len(records) - 1)].genotype, records[-1].genotype)} of 16"
+        rows.append([seed, len(records), searched, *_decided(run.supernet.alphas), stays, skips, percents])
+    columns = ["seed", "epochs", "s supernet", "entropy", "`none`", "stays", "skips, normal cell"]
+    columns.append("two trainings")
     ours, theirs = np.mean(derived, axis=1), random.mean(1)
     low, high = difference(ours, theirs)
     better = np.mean([np.mean(theirs < value) for value in ours])
@@ -91,7 +94,8 @@ def _darts_report(runs: Runs) -> str:
             f"{RANDOM_CELLS} random cells. Each is trained alone twice, with seeds of its own "
             f"({_training(random_run.config['evaluator'])}); accuracy on validation images. Of alpha, "
             "for the normal and the reduction cell: entropy of the candidates that can be derived, as a "
-            "share of its largest value (1 where nothing is decided), and the probability of `none`.",
+            "share of its largest value (1 where nothing is decided), and the probability of `none`. Stays: "
+            f"operations of the last derived cells that were there {BACK} epochs before.",
             "",
             table(columns, rows),
             "",
@@ -115,6 +119,12 @@ def _decided(alphas: Mapping[str, Any]) -> tuple[str, str]:
         closed.append(f"{probabilities[:, none].mean():.2f}")
         shares.append(f"{entropy_share(torch.from_numpy(_others(probabilities, none))):.2f}")
     return ", ".join(shares), ", ".join(closed)
+
+
+def _common(before: Sequence[int], now: Sequence[int]) -> int:
+    """How many edges with their operations two genotypes of the space have in common, of 16."""
+    ends = [np.array(genes).reshape(-1, 2, 2).tolist() for genes in (before, now)]
+    return sum(edge in node for node, other in zip(*ends, strict=True) for edge in other)
 
 
 def _others(probabilities: Floats, without: int) -> Floats:

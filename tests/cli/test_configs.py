@@ -104,10 +104,7 @@ SMALL_CHAIN = settings(
 @pytest.mark.parametrize(
     ("name", "small"),
     [
-        (
-            "darts_quick",
-            [*SMALL_CELLS, *settings("evaluator.epochs=1", "supernet.training.alpha_from_epoch=0")],
-        ),
+        ("darts_quick", [*SMALL_CELLS, *settings("evaluator.epochs=1")]),
         ("darts_cifar10", [*SMALL_CELLS, *settings("evaluator.epochs=1", "evaluator.batch_size=16")]),
         (
             "pcdarts_cifar10",
