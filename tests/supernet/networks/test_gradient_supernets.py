@@ -263,7 +263,7 @@ def test_expected_cost_is_the_sum_of_probabilities_times_costs(kind: type[Gradie
     net = spread(make(kind)).double()
     generator = torch.Generator().manual_seed(0)
     costs = {
-        table: torch.rand(held.probabilities.shape, generator=generator)
+        table: torch.rand(held.probabilities.shape, generator=generator, dtype=torch.float64)
         for table, held in net.alpha_tables().items()
     }
     expected = sum(
@@ -274,18 +274,10 @@ def test_expected_cost_is_the_sum_of_probabilities_times_costs(kind: type[Gradie
     )
     cost = net.expected_cost(costs)
     assert cost.item() == pytest.approx(expected, rel=1e-9)
+    alphas = [net.alpha(table) for table in net.tables]
+    assert torch.autograd.gradcheck(lambda *_: net.expected_cost(costs), alphas)  # which it changes in place
     cost.backward()
     assert all(parameter.grad is None for parameter in net.weight_parameters())
-    table = next(iter(net.tables))
-    parameter, step = net.alpha(table), 1e-6
-    for entry in [(0, 0), (3, 2)]:
-        values = []
-        for sign in (1, -1):
-            with torch.no_grad():
-                parameter[entry] += sign * step
-                values.append(net.expected_cost(costs).item())
-                parameter[entry] -= sign * step
-        assert float(parameter.grad[entry]) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5)
     with pytest.raises(ValueError, match="costs must hold"):
         net.expected_cost({})
     with pytest.raises(ValueError, match=r"must have shape \[\d+, \d\], got \[2, 2\]"):
