@@ -8,6 +8,7 @@ namespace nb = nanobind;
 void export_build(nb::module_& module);
 void export_cells(nb::module_& module);
 void export_depthwise(nb::module_& module);
+void export_kept(nb::module_& module);
 void export_mixed(nb::module_& module);
 void export_fitness(nb::module_& module);
 void export_forms(nb::module_& module);

@@ -8,6 +8,7 @@ NB_MODULE(_core, module) {
     export_forms(module);
     export_cells(module);
     export_depthwise(module);
+    export_kept(module);
     export_mixed(module);
     export_pareto(module);
     export_reference(module);

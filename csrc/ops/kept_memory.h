@@ -2,25 +2,25 @@
 
 #include <cstddef>
 
-#include "aligned_memory.h"
+#include "pages.h"
 
 namespace efficient_nas::ops {
 
-// Bytes aligned to 64 for the time of a call, not initialised; at its end they are kept for the next one, up
-// to a limit for the process. Fresh pages would have to be cleared by the system at every call, which costs
-// as much as using them. Throws std::bad_alloc.
+// Bytes aligned to 64, not initialised. When they are given back they are kept for the next one who asks, up
+// to as many as this process has used at once (or 256 MiB, if that is more): fresh pages would have to be
+// cleared by the system at every call, which costs as much as using them. The system may take them while they
+// are idle. Throws std::bad_alloc.
 class KeptMemory {
   public:
     KeptMemory() = default;
     explicit KeptMemory(std::size_t bytes);
-    KeptMemory(KeptMemory&& other) noexcept;
+    KeptMemory(KeptMemory&& other) noexcept = default;
     KeptMemory& operator=(KeptMemory&& other) noexcept;
     ~KeptMemory();
-    void* data() const { return block_.data(); }
+    void* data() const { return pages_.data(); }
 
   private:
-    AlignedMemory block_;
-    std::size_t bytes_ = 0;
+    Pages pages_;
 };
 
 }  // namespace efficient_nas::ops

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 __version__: str
 
@@ -268,6 +269,10 @@ def darts_from_string(text: str) -> npt.NDArray[np.uint8]: ...
 def darts_to_string(genotype: npt.NDArray[np.uint8]) -> str: ...
 def space_from_string(space: SpaceSpec, text: str) -> npt.NDArray[np.uint8]: ...
 def space_to_string(space: SpaceSpec, genotype: npt.NDArray[np.uint8]) -> str: ...
+
+# bind_kept.cpp
+
+def kept_tensors(dtype: str, layouts: list[tuple[list[int], list[int]]]) -> list[Tensor]: ...
 
 # bind_mixed.cpp
 

@@ -92,7 +92,7 @@ def fake_forward(
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Tensors like those of `forward`."""
     options = Options(training, eps, 0.0, skip_zero)
-    return kernels.empty_nodes(_checked(inputs, alphas, parameters, running, spec, options), inputs[0])
+    return kernels.fake_nodes(_checked(inputs, alphas, parameters, running, spec, options), inputs[0])
 
 
 def backward(

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
+from efficient_nas._core import kept_tensors
 from efficient_nas.ops.depthwise_kernels import STORAGES
 from efficient_nas.ops.mixed_plan import Options, Plan, check_values
 
 _dtype = attrgetter("dtype")
+
+Layout: TypeAlias = tuple[list[int], list[int]]  # sizes, strides
 
 
 class Forward(NamedTuple):
@@ -40,12 +43,21 @@ def sum_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype is torch.bfloat16 else dtype
 
 
+def fake_nodes(plan: Plan, like: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Tensors like those of `empty_nodes`, made by torch: `like` may have no memory."""
+    batch = like.shape[0]
+    nodes = [like.new_empty_strided(*_image_layout((batch, *node))) for node in plan.nodes]
+    saved = [like.new_empty_strided(*layout) for layout in _saved_layouts(plan, batch)]
+    return nodes, saved, _empty_statistics(plan, like)
+
+
 def empty_nodes(plan: Plan, like: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Memory for the nodes, for what is saved of each image, and for statistics."""
     batch = like.shape[0]
     nodes = [_empty_image((batch, *node), like) for node in plan.nodes]
-    saved = [like.new_empty(batch, count) for count in plan.saved_elements]
-    return nodes, saved, like.new_empty(plan.statistics_size, dtype=torch.float64)
+    # In one block: they come and go together.
+    saved = kept_tensors(STORAGES[like.dtype], _saved_layouts(plan, batch))
+    return nodes, saved, _empty_statistics(plan, like)
 
 
 def forward(
@@ -195,7 +207,20 @@ def backward(
 
 
 def _empty_image(shape: Sequence[int], like: Tensor) -> Tensor:
-    return torch.empty(tuple(shape), dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+    return kept_tensors(STORAGES[like.dtype], [_image_layout(shape)])[0]
+
+
+def _empty_statistics(plan: Plan, like: Tensor) -> Tensor:
+    return like.new_empty(plan.statistics_size, dtype=torch.float64)
+
+
+def _image_layout(shape: Sequence[int]) -> Layout:
+    batch, channels, height, width = shape
+    return [batch, channels, height, width], [height * width * channels, 1, width * channels, channels]
+
+
+def _saved_layouts(plan: Plan, batch: int) -> list[Layout]:
+    return [([batch, count], [count, 1]) for count in plan.saved_elements]
 
 
 def _addresses(tensors: Sequence[Tensor]) -> list[int]:

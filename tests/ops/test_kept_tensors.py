@@ -1,0 +1,59 @@
+"""Torch tensors in memory that is kept for the next call."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+
+from efficient_nas import _core
+
+HUGE = 2 << 20
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_sizes_strides_and_types(dtype: str) -> None:
+    image, row = _core.kept_tensors(dtype, [([2, 3, 4, 5], [60, 1, 15, 3]), ([2, 7], [7, 1])])
+    assert image.dtype == row.dtype == getattr(torch, dtype)
+    assert image.shape == (2, 3, 4, 5)
+    assert image.is_contiguous(memory_format=torch.channels_last)
+    assert row.shape == (2, 7)
+    assert image.data_ptr() % 64 == row.data_ptr() % 64 == 0
+    image.fill_(1)
+    row.fill_(2)
+    assert (image == 1).all()
+    assert (row == 2).all()
+    assert image.untyped_storage().data_ptr() != row.untyped_storage().data_ptr()
+
+
+@pytest.mark.parametrize("bytes_", [4096, 3 * HUGE], ids=["small", "huge pages"])
+def test_memory_is_used_again_once_all_tensors_of_a_block_are_gone(bytes_: int) -> None:
+    layout = ([bytes_ // 4], [1])
+    first, second = _core.kept_tensors("float32", [layout, layout])
+    address = first.data_ptr()
+    second.fill_(5)
+    del first
+    gc.collect()
+    other = _core.kept_tensors("float32", [layout, layout])
+    assert other[0].data_ptr() != address  # `second` is still there
+    other[0].fill_(7)
+    other[1].fill_(7)
+    assert (second == 5).all()
+    del second
+    gc.collect()
+    assert _core.kept_tensors("float32", [layout, layout])[0].data_ptr() == address
+
+
+def test_nothing_has_no_memory() -> None:
+    (empty,) = _core.kept_tensors("float32", [([0, 3], [3, 1])])
+    assert empty.shape == (0, 3)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown dtype 'int8'"):
+        _core.kept_tensors("int8", [([1], [1])])
+    with pytest.raises(ValueError, match="as many strides as sizes"):
+        _core.kept_tensors("float32", [([1, 2], [1])])
+    with pytest.raises(MemoryError):
+        _core.kept_tensors("float32", [([2**40, 2**40], [2**40, 1])])
