@@ -125,10 +125,7 @@ class Backward {
             return this->allocate(arena, job, plane, image, sums, memory);
         };
         allocate(Arena(scratch(allocate(Arena()))));
-        for (auto& of_sums : sums) {
-            std::fill_n(of_sums.current, of_sums.size, Sum{0});
-            of_sums.total.resize(static_cast<std::size_t>(of_sums.size));
-        }
+        for (auto& of_sums : sums) std::fill_n(of_sums.current, of_sums.size, Sum{0});
         std::int64_t pixels = 0;
         job.pieces.for_each(part, [&](const Piece& piece) {
             compute_piece(job, plane, image, piece, sums, memory);
@@ -138,10 +135,7 @@ class Backward {
             pixels = 0;
         });
         std::vector<std::vector<double>> totals;
-        for (auto& of_sums : sums) {
-            of_sums.flush();
-            totals.push_back(std::move(of_sums.total));
-        }
+        for (auto& of_sums : sums) totals.push_back(of_sums.finished());
         return totals;
     }
 

@@ -30,7 +30,6 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
         typename NodeBypass<Sum>::Workspace memory;
         Sums<Sum> sums{(terms + 1) * pitch};
-        sums.total.resize(static_cast<std::size_t>(sums.size));
         Sum *buffer = nullptr, *of_mixed = nullptr;
         const auto allocate = [&](Arena arena) {
             memory = bypass.allocate(arena);
@@ -70,8 +69,7 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
                 pixels = 0;
             }
         });
-        sums.flush();
-        parts[part] = std::move(sums.total);
+        parts[part] = sums.finished();
     });
     for (std::int64_t i = 0; i < terms; ++i) {
         const Term& term = run.program.terms[bypass.terms()[static_cast<std::size_t>(i)]];

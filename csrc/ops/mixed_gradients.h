@@ -21,7 +21,7 @@ struct NormGradient {
     std::vector<Sum> scale, slope, shift, mean;
 };
 
-// Float sums of one thread and the totals that they are added to.
+// Float sums of a part, and the totals that they are added to where there are too many pixels for floats.
 template <typename Sum>
 struct Sums {
     std::int64_t size = 0;
@@ -29,10 +29,17 @@ struct Sums {
     std::vector<double> total{};
 
     void flush() {
+        total.resize(static_cast<std::size_t>(size));
         for (std::int64_t i = 0; i < size; ++i) {
             total[static_cast<std::size_t>(i)] += double(current[i]);
             current[i] = 0;
         }
+    }
+
+    std::vector<double> finished() {
+        if (total.empty()) return {current, current + size};
+        flush();
+        return std::move(total);
     }
 };
 

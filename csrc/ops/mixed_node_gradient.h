@@ -57,7 +57,6 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
         typename NodeTerms<Sum>::Workspace memory;
         Sums<Sum> sums{(terms + 1) * layout.pitch};
-        sums.total.resize(static_cast<std::size_t>(sums.size));
         std::vector<void*> products(static_cast<std::size_t>(terms));
         Sum* buffer = nullptr;
         const auto allocate = [&](Arena arena) {
@@ -85,8 +84,7 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
                 pixels = 0;
             }
         });
-        sums.flush();
-        parts[part] = std::move(sums.total);
+        parts[part] = sums.finished();
     });
     std::vector<double> totals = std::move(parts.front());
     for (std::size_t part = 1; part < parts.size(); ++part)

@@ -8,6 +8,13 @@
 namespace efficient_nas::ops {
 namespace {
 
+// Asks for what is read some pixels later: the memory would be idle when the work on pixels that are here
+// takes longer, here or between this call and the next.
+inline void prefetch_next(const void* address) {
+    constexpr std::uintptr_t kDistance = 2048;
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(address) + kDistance));
+}
+
 // Chains of additions of a sum over pixels, so that an addition's latency is not waited for.
 constexpr int kChains = 4;
 
@@ -138,7 +145,11 @@ void load_row(const void* source, std::int64_t source_pitch, std::int64_t channe
                     });
             };
             if (channels - v >= Lanes) {
-                fill([&](std::int64_t column) { return load<Lanes>(pixels + column * source_pitch); });
+                fill([&](std::int64_t column) {
+                    const Element* pixel = pixels + column * source_pitch;
+                    prefetch_next(pixel);
+                    return load<Lanes>(pixel);
+                });
                 continue;
             }
             // All lanes at once, where there are so many elements up to the row's end, are faster than the
@@ -205,6 +216,7 @@ void prologue_gradient_row(const void* gradient, const PlaneRow& plane, const vo
                 for_pixels<kChains>(0, pixels.end - pixels.begin, [&](auto run, std::int64_t j) {
                     EFFNAS_UNROLL
                     for (int p = 0; p < run.value; ++p) {
+                        prefetch_next(value_pixels + (j + p) * step);
                         const auto value = load<Lanes>(value_pixels + (j + p) * step);
                         const auto through = load<Lanes>(source + (j + p) * pitch);
                         Sum* pixel = target_pixels + (j + p) * step;

@@ -46,8 +46,11 @@ class SourceGradient {
                 run_.program.states[pass.state].divisor > 1
                     ? nullptr
                     : static_cast<std::byte*>(const_cast<void*>(gradients_.given_gradient(pass.state)));
-        Sum* rest = memory.rest - piece.first * width * pitch;
+        const bool direct = run_.is_direct(target);
+        Sum* rest = direct ? reinterpret_cast<Sum*>(run_.address(target, piece.n, 0))
+                           : memory.rest - piece.first * width * pitch;
         for (std::int64_t r = piece.first; r < piece.last; ++r) {
+            if (direct && before.data == target.data) break;
             if (before.data == nullptr)
                 std::fill_n(rest + r * width * pitch, width * pitch, Sum{0});
             else
@@ -60,8 +63,7 @@ class SourceGradient {
                 kernels.prologue_gradient_row(plane_gradient + r * plane_sums, plane,
                                               run_.read(image, piece.n, r, 1, memory.value_row),
                                               run_.prologue_of(pass), pitch, row, true, nullptr, nullptr);
-            kernels.store_row(row, width, pitch, target.layout.channels, run_.address(target, piece.n, r),
-                              target.pixel_pitch, nullptr, nullptr, nullptr);
+            run_.write(target, piece.n, r, 1, row);
         }
     }
 

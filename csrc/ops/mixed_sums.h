@@ -8,13 +8,6 @@
 namespace efficient_nas::ops {
 namespace {
 
-// Asks for what is read some pixels later: the memory would be idle when the work on pixels that are here
-// takes longer, here or between this call and the next.
-inline void prefetch_next(const void* address) {
-    constexpr std::uintptr_t kDistance = 2048;
-    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(address) + kDistance));
-}
-
 template <typename Sum, int Lanes>
 void weighted_sum_row(const void* const* rows, const void* const* scales, const void* const* means,
                       std::int64_t num_rows, const void* base, std::int64_t count, std::int64_t pitch,
@@ -62,8 +55,11 @@ inline void dot(const Sum* gradient, const void* const* rows, const void* const*
         for (int p = 0; p < run.value; ++p) {
             const auto of_pixel = load<Lanes>(gradient + (j + p) * pitch);
             EFFNAS_UNROLL
-            for (int t = 0; t < Rows; ++t)
-                sums[t][p] += of_pixel * (load<Lanes>(pixels[t] + (j + p) * pitch) - of_means[t]);
+            for (int t = 0; t < Rows; ++t) {
+                const Sum* pixel = pixels[t] + (j + p) * pitch;
+                prefetch_next(pixel);
+                sums[t][p] += of_pixel * (load<Lanes>(pixel) - of_means[t]);
+            }
         }
     });
     EFFNAS_UNROLL
