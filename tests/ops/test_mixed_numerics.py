@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import assert_same_in_a_forked_child
 from mixed_calls import arguments, cell_arguments, results
 from random_cells import random_tensor
 from torch import Tensor
@@ -174,29 +175,15 @@ def test_the_other_instruction_sets_of_this_cpu(simd: str) -> None:
 
 
 def test_a_forked_child_computes_the_same() -> None:
-    if not hasattr(os, "fork"):
-        pytest.skip("no fork on this system")
-    # channels_last and bytes: torch's own parallel work, such as a change of layout, would hang in the child.
-    code = """
-import os, torch, efficient_nas as nas
-torch.set_num_threads(2)
+    assert_same_in_a_forked_child("""
 spec = nas.ops.sets.darts()
 x = torch.randn(8, 16, 16, 16).contiguous(memory_format=torch.channels_last).requires_grad_()
 parameters = [torch.randn(shape, requires_grad=True) for shape in spec.parameter_shapes(16)]
-def bits():
+def results():
     y = nas.ops.mixed_op(x, torch.ones(8), parameters, spec)
     of_x, *_ = torch.autograd.grad(y, [x, *parameters], y.detach())
-    return bytes(y.untyped_storage()) + bytes(of_x.untyped_storage())
-before = bits()
-child = os.fork()
-if child == 0:
-    os._exit(0 if bits() == before else 1)
-assert os.waitpid(child, 0)[1] == 0
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    return y, of_x
+""")
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,24 +22,30 @@ OUTPUT_WEIGHTS = {
 }
 
 
+class Options(NamedTuple):
+    """The numbers and switches of a call; momentum is without effect where nothing is updated."""
+
+    training: bool
+    eps: float
+    momentum: float
+    skip_zero: bool
+
+
 def check_mixed_op(
     where: str,
     x: Tensor,
     alpha: Tensor,
     parameters: Sequence[Tensor],
     spec: MixedOpSpec,
-    training: bool,
     running: Sequence[Tensor] | None,
     stride: int,
-    eps: float,
-    momentum: float,
-    skip_zero: bool,
+    options: Options,
 ) -> int:
     """The number of output channels; TypeError or ValueError that names the first argument that is wrong."""
     if not isinstance(spec, MixedOpSpec):
         raise TypeError(f"{where}: spec must be a MixedOpSpec, got {type(spec).__name__}")
     checked_stride(where, stride)
-    check_options(where, training, eps, momentum, skip_zero)
+    check_options(where, options)
     check_images(f"{where}: x", x)
     check_floating(f"{where}: alpha", alpha, x)
     if alpha.shape != (len(spec.candidates),):
@@ -58,12 +65,13 @@ def check_mixed_op(
     )
     buffers = spec.buffer_names(stride)
     shapes = spec.buffer_shapes(x.shape[1], output_channels, stride)
-    check_running(where, running, training, buffers, shapes, x)
+    check_running(where, running, options.training, buffers, shapes, x)
     return output_channels
 
 
-def check_options(where: str, training: bool, eps: float, momentum: float, skip_zero: bool) -> None:
+def check_options(where: str, options: Options) -> None:
     """TypeError or ValueError that names the first option that is wrong."""
+    training, eps, momentum, skip_zero = options
     for name, flag in (("training", training), ("skip_zero", skip_zero)):
         if not isinstance(flag, bool):
             raise TypeError(f"{where}: {name} must be a bool, got {flag!r}")

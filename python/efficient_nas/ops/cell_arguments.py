@@ -11,6 +11,7 @@ from torch import Tensor
 
 from efficient_nas.ops.arguments import (
     OUTPUT_WEIGHTS,
+    Options,
     check_floating,
     check_images,
     check_list,
@@ -93,16 +94,13 @@ def check_mixed_cell(
     edge_weights: Tensor | None,
     parameters: Sequence[Tensor],
     spec: CellSpec,
-    training: bool,
     running: Sequence[Tensor] | None,
-    eps: float,
-    momentum: float,
-    skip_zero: bool,
+    options: Options,
 ) -> CellShapes:
     """The shapes of the cell; TypeError or ValueError that names the first argument that is wrong."""
     if not isinstance(spec, CellSpec):
         raise TypeError(f"{where}: spec must be a CellSpec, got {type(spec).__name__}")
-    check_options(where, training, eps, momentum, skip_zero)
+    check_options(where, options)
     _check_inputs(where, inputs, spec)
     x = inputs[0]
     _check_alphas(where, alphas, spec, x)
@@ -123,7 +121,7 @@ def check_mixed_cell(
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     check_tensors(f"{where}: parameters", parameters, names, shapes.parameters, x)
-    check_running(where, running, training, spec.buffer_names(), shapes.buffers, x)
+    check_running(where, running, options.training, spec.buffer_names(), shapes.buffers, x)
     return shapes
 
 

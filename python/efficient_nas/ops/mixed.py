@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 from efficient_nas.ops import mixed_registered as registered
-from efficient_nas.ops.arguments import check_mixed_op, check_options
+from efficient_nas.ops.arguments import Options, check_mixed_op, check_options
 from efficient_nas.ops.cell_arguments import check_mixed_cell
 from efficient_nas.ops.cell_spec import CellSpec
 from efficient_nas.ops.direct import is_direct
 from efficient_nas.ops.mixed_direct import direct_cell
 from efficient_nas.ops.mixed_plan import (
-    Options,
     Plan,
     check_supported,
     final_weights,
@@ -60,14 +59,12 @@ def mixed_op(
             raise TypeError("mixed_op: spec must be a MixedOpSpec")
         weights, text = final_weights([alpha], None, [spec]), single_text(spec.text, stride)
         return registered.mixed_cell([x], weights, parameters, running, text, options)[0]
-    check_options("mixed_op", *options)
+    check_options("mixed_op", options)
     plan = None
     if isinstance(spec, MixedOpSpec) and type(stride) is int and stride in {1, 2}:
         plan = _quick_plan([x], [alpha], None, parameters, single(spec, stride), training, running)
     if plan is None:
-        check_mixed_op(
-            "mixed_op", x, alpha, parameters, spec, training, running, stride, eps, momentum, skip_zero
-        )
+        check_mixed_op("mixed_op", x, alpha, parameters, spec, running, stride, options)
         check_supported("mixed_op", [x, alpha, *parameters, *(running or ())])
         plan = plan_of(single(spec, int(stride)), [x], parameters)
     return _run(plan, [x], final_weights([alpha], None, [spec]), parameters, running, options)[0]
@@ -98,25 +95,13 @@ def mixed_cell(
             raise TypeError("mixed_cell: spec must be a CellSpec")
         weights = final_weights(alphas, edge_weights, [edge.spec for edge in spec.edges])
         return registered.mixed_cell(inputs, weights, parameters, running, spec.text, options)
-    check_options("mixed_cell", *options)
+    check_options("mixed_cell", options)
     plan = None
     # One-dimensional weights are for the registered operation.
     if isinstance(spec, CellSpec) and not (isinstance(alphas, Tensor) and alphas.ndim == 1):
         plan = _quick_plan(inputs, alphas, edge_weights, parameters, spec, training, running)
     if plan is None:
-        check_mixed_cell(
-            "mixed_cell",
-            inputs,
-            alphas,
-            edge_weights,
-            parameters,
-            spec,
-            training,
-            running,
-            eps,
-            momentum,
-            skip_zero,
-        )
+        check_mixed_cell("mixed_cell", inputs, alphas, edge_weights, parameters, spec, running, options)
         all_alphas = [alphas] if isinstance(alphas, Tensor) else alphas
         check_supported("mixed_cell", [*inputs, *all_alphas, *parameters, *(running or ())])
         plan = plan_of(spec, inputs, parameters)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from efficient_nas.ops import mixed_kernels as kernels
+from efficient_nas.ops.arguments import Options
 from efficient_nas.ops.cell_arguments import check_mixed_cell
 from efficient_nas.ops.depthwise_kernels import STORAGES
 from efficient_nas.ops.mixed_plan import (
-    Options,
     Plan,
     cell_of,
     check_supported,
@@ -51,10 +51,7 @@ def _checked(
         parts = zip(torch.split(alphas, counts), cell.edges, strict=True)
         weights = [part[: len(edge.spec.candidates)] for part, edge in parts]
     buffers = None if options.training else running
-    training, eps, momentum, skip_zero = options
-    check_mixed_cell(
-        "mixed_cell", inputs, weights, None, parameters, cell, training, buffers, eps, momentum, skip_zero
-    )
+    check_mixed_cell("mixed_cell", inputs, weights, None, parameters, cell, buffers, options)
     raise ValueError(
         "mixed_cell: alphas must be one tensor [weights of all edges], and running [] in training"
     )
@@ -85,12 +82,10 @@ def fake_forward(
     parameters: Sequence[Tensor],
     running: Sequence[Tensor],
     spec: str,
-    training: bool,
-    eps: float,
-    skip_zero: bool,
-    build: str,
+    *rest: Any,
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Tensors like those of `forward`."""
+    training, eps, skip_zero, _ = rest
     options = Options(training, eps, 0.0, skip_zero)
     return kernels.fake_nodes(_checked(inputs, alphas, parameters, running, spec, options), inputs[0])
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from efficient_nas.ops import mixed_kernels as kernels
+from efficient_nas.ops.arguments import Options
 from efficient_nas.ops.direct import is_direct
-from efficient_nas.ops.mixed_plan import Options, Plan
+from efficient_nas.ops.mixed_plan import Plan
 from efficient_nas.ops.mixed_registered import mixed_cell_backward, refuse_forward_mode
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from efficient_nas._core import kept_tensors
+from efficient_nas.ops.arguments import Options
 from efficient_nas.ops.depthwise_kernels import STORAGES
-from efficient_nas.ops.mixed_plan import Options, Plan, check_values
+from efficient_nas.ops.mixed_plan import Plan, check_values
 
 _dtype = attrgetter("dtype")
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from efficient_nas import _core
+from efficient_nas.ops.arguments import Options
 from efficient_nas.ops.cell_arguments import CellShapes, Image, cell_shapes, node_channels
 from efficient_nas.ops.cell_spec import CellSpec
 from efficient_nas.ops.depthwise_kernels import STORAGES
@@ -22,15 +23,6 @@ from efficient_nas.ops.spec import Norm
 DEVICES = {"cpu", "meta"}
 # A cell has hundreds of tensors: `map` over these costs a fifth of a generator.
 _device, _dtype, _layout, _shape = (attrgetter(name) for name in ("device", "dtype", "layout", "shape"))
-
-
-class Options(NamedTuple):
-    """The numbers and switches of a call; momentum is without effect where nothing is updated."""
-
-    training: bool
-    eps: float
-    momentum: float
-    skip_zero: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from efficient_nas import _core
 from efficient_nas.ops import mixed_checked as checked
+from efficient_nas.ops.arguments import Options
 from efficient_nas.ops.mixed_kernels import Gradients
-from efficient_nas.ops.mixed_plan import Options, cell_of, plan_of
+from efficient_nas.ops.mixed_plan import cell_of, plan_of
 
 _SCHEMAS = {
     "mixed_cell": (

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from efficient_nas.ops.arguments import check_mixed_op
+from efficient_nas.ops.arguments import Options, check_mixed_op
 from efficient_nas.ops.cell_arguments import check_mixed_cell
 from efficient_nas.ops.cell_spec import CellSpec
 from efficient_nas.ops.mixed_spec import MixedOpSpec
@@ -47,11 +46,9 @@ def mixed_op(
     The steps of every candidate and where they come from: docs/design/mixed-op.md. TypeError or ValueError
     for arguments that do not fit together; one value per channel in training is PyTorch's own ValueError.
     """
-    output_channels = check_mixed_op(
-        "mixed_op", x, alpha, parameters, spec, training, running, stride, eps, momentum, skip_zero
-    )
-    settings = _Settings(training, eps, momentum, skip_zero)
-    return _edge(x, alpha, None, parameters, spec, running, stride, output_channels, settings)
+    options = Options(training, eps, momentum, skip_zero)
+    output_channels = check_mixed_op("mixed_op", x, alpha, parameters, spec, running, stride, options)
+    return _edge(x, alpha, None, parameters, spec, running, stride, output_channels, options)
 
 
 def mixed_cell(
@@ -77,20 +74,8 @@ def mixed_cell(
     `spec.parameter_names`, `spec.parameter_shapes`, `spec.buffer_names`, `spec.buffer_shapes`.
     Everything else is as in `mixed_op`.
     """
-    shapes = check_mixed_cell(
-        "mixed_cell",
-        inputs,
-        alphas,
-        edge_weights,
-        parameters,
-        spec,
-        training,
-        running,
-        eps,
-        momentum,
-        skip_zero,
-    )
-    settings = _Settings(training, eps, momentum, skip_zero)
+    options = Options(training, eps, momentum, skip_zero)
+    shapes = check_mixed_cell("mixed_cell", inputs, alphas, edge_weights, parameters, spec, running, options)
     own_parameters, own_running = iter(parameters), iter(running or ())
     tensors = [
         (
@@ -111,22 +96,13 @@ def mixed_cell(
                 tensors[e][1],
                 edge.stride,
                 shapes.states[node][0],
-                settings,
+                options,
             )
             for e, edge in enumerate(spec.edges)
             if edge.target == node
         ]
         states.append(sum(terms[1:], start=terms[0]))
     return states[spec.inputs :]
-
-
-class _Settings(NamedTuple):
-    """What all edges of a call have in common."""
-
-    training: bool
-    eps: float
-    momentum: float
-    skip_zero: bool
 
 
 def _edge(
@@ -138,7 +114,7 @@ def _edge(
     running: Sequence[Tensor] | None,
     stride: int,
     output_channels: int,
-    settings: _Settings,
+    options: Options,
 ) -> Tensor:
     """The mixed operation of x, times the weight of an edge."""
     if weight is not None:
@@ -151,7 +127,7 @@ def _edge(
 
     height, width = (-(-side // stride) for side in x.shape[2:])
     y = x.new_zeros(len(x), output_channels // spec.channel_divisor, height, width)
-    skipped = (alpha.detach() == 0).tolist() if settings.skip_zero else [False] * len(spec.candidates)
+    skipped = (alpha.detach() == 0).tolist() if options.skip_zero else [False] * len(spec.candidates)
     for k, candidate in enumerate(spec.candidates):
         prefix = f"{k}."
         tensors = {
@@ -161,7 +137,7 @@ def _edge(
             # A sum over nothing: exactly 0 whatever the tensor holds, and its gradient is zeros, not None.
             y = y + sum(tensor[:0].sum() for tensor in (alpha, x, *tensors.values()))
         else:
-            layers = _Layers(tensors, settings.training, settings.eps, settings.momentum)
+            layers = _Layers(tensors, options.training, options.eps, options.momentum)
             y = y + alpha[k] * _run(candidate, source, layers, stride)
     if spec.channel_divisor == 1:
         return y
@@ -169,7 +145,7 @@ def _edge(
     if stride == 2:
         bypassed = functional.max_pool2d(bypassed, 2, ceil_mode=True)
     if weight is not None:
-        if settings.skip_zero and weight == 0:
+        if options.skip_zero and weight == 0:
             bypassed = torch.zeros_like(bypassed) + x[:0].sum() + weight.reshape(1)[:0].sum()
         else:
             bypassed = weight * bypassed

@@ -14,6 +14,7 @@ from efficient_nas.graph import ArchNode
 from efficient_nas.graph.network import module_of
 from efficient_nas.spaces import Space
 from efficient_nas.spaces.chains import ChainLayer, ChainSpace, layers_of
+from efficient_nas.supernet.extremes import extreme
 from efficient_nas.supernet.networks.supernet import Supernet, checked_implementation, initialised
 from efficient_nas.supernet.sampling import check_same_choices
 from efficient_nas.types import Genotype
@@ -31,31 +32,41 @@ class ChainSupernet(Supernet):
     def __init__(
         self,
         space: Space,
-        input_shape: tuple[int, int, int],
-        num_classes: int,
-        macro: Mapping[str, Any] | None,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
         *,
-        seed: int,
-        implementation: str,
+        macro: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        implementation: str = "fused",
     ) -> None:
-        if not isinstance(space, ChainSpace):
-            raise ValueError(
-                f"{type(self).__name__}: space must be one of chains, such as mbconv or nasbench_macro, "
-                f"got {space!r}"
-            )
+        chains = self._checked(space)
         super().__init__(space, input_shape, num_classes, macro or {})
         self.implementation = checked_implementation(type(self).__name__, implementation)
-        network = space.chain(self.input_shape, self.macro)
+        network = chains.chain(self.input_shape, self.macro)
         self._layers = layers_of(network)
         self._finder = _NodeFinder(self._layers, space)
         with initialised(seed):
             self.stem = _module(network.stem(self.input_shape[0]))
             self.layers: Any = nn.ModuleList(self._layer(layer) for layer in self._layers)
             self.tail = nn.Sequential(*map(_module, network.tail(self.num_classes)))
+        self._prepare_path()
+        self.set_path(extreme(space, largest=True))
+
+    def _checked(self, space: Space) -> ChainSpace:
+        """The space; ValueError unless it is one that the class makes layers for."""
+        if not isinstance(space, ChainSpace):
+            raise ValueError(
+                f"{type(self).__name__}: space must be one of chains, such as mbconv or nasbench_macro, "
+                f"got {space!r}"
+            )
+        return space
 
     @abstractmethod
     def _layer(self, layer: ChainLayer) -> nn.Module:
         """What runs in this place of the chain. Called by the constructor."""
+
+    def _prepare_path(self) -> None:
+        """Makes what `_select` changes. Called by the constructor, after the layers are made."""
 
     @abstractmethod
     def _run_layers(self, x: Tensor) -> Tensor:

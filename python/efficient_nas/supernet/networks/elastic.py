@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,6 @@ from efficient_nas.graph import ArchNode
 from efficient_nas.spaces import Space
 from efficient_nas.spaces.chains import ChainLayer
 from efficient_nas.spaces.mbconv import MBConv
-from efficient_nas.supernet.extremes import extreme
 from efficient_nas.supernet.networks.chain_supernet import ABSENT, ChainSupernet
 from efficient_nas.supernet.networks.elastic_layers import ElasticConvBNReLU, ElasticMBConv
 
@@ -21,8 +19,9 @@ class Elastic(ChainSupernet):
     """A supernet over `mbconv` that holds the weights of the largest architecture; smaller ones are parts.
 
     A smaller width or expansion has the first channels, a smaller kernel the transformed centre, a smaller
-    depth the first layers of a stage. implementation: `fused` runs inverted residuals by `ops.mixed_op` on
-    the CPU, `reference` by torch. Train it with `Sandwich` or `Uniform`, through `progressive_shrinking`.
+    depth the first layers of a stage. macro: options of `space.build`. implementation: `fused` runs inverted
+    residuals by `ops.mixed_op` on the CPU, `reference` by torch. Train it with `Sandwich` or `Uniform`,
+    through `progressive_shrinking`.
 
     Once-for-all (Cai et al. 2020, arXiv:1908.09791, section 3.3). Departures: channels are not sorted by
     importance before widths and expansions shrink, and widths are elastic too. A path's shapes are numbers,
@@ -30,20 +29,10 @@ class Elastic(ChainSupernet):
     mode.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        num_classes: int = 10,
-        *,
-        macro: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        implementation: str = "fused",
-    ) -> None:
+    def _checked(self, space: Space) -> MBConv:
         if not isinstance(space, MBConv):
             raise ValueError(f"Elastic: space must be an mbconv space, got {space!r}")
-        super().__init__(space, input_shape, num_classes, macro, seed=seed, implementation=implementation)
-        self.set_path(extreme(space, largest=True))
+        return space
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, images: Tensor) -> Tensor:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from efficient_nas.graph import ArchNode
-from efficient_nas.spaces import Space
 from efficient_nas.spaces.chains import ChainLayer
-from efficient_nas.supernet.extremes import extreme
 from efficient_nas.supernet.networks.chain_supernet import ABSENT, ChainSupernet
 from efficient_nas.supernet.networks.choice_layer import ChoiceLayer
 
@@ -29,20 +25,7 @@ class SinglePath(ChainSupernet):
     it stands for: a path computes what `architecture(genotype).to_pytorch()` with `subnet_state` does.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        num_classes: int = 10,
-        *,
-        macro: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        implementation: str = "fused",
-    ) -> None:
-        super().__init__(space, input_shape, num_classes, macro, seed=seed, implementation=implementation)
-        self.path: Tensor
-        self.register_buffer("path", torch.zeros(len(self.layers), dtype=torch.int64), persistent=False)
-        self.set_path(extreme(space, largest=True))
+    path: Tensor
 
     def _layer(self, layer: ChainLayer) -> nn.Module:
         options: dict[ArchNode | None, int] = {}
@@ -59,6 +42,9 @@ class SinglePath(ChainSupernet):
                 f"space {self.space.name} has {sorted(sizes)}; keep one width of each stage or use Elastic"
             )
         return ChoiceLayer(list(options), layer.stride, option_of, fused=self.implementation == "fused")
+
+    def _prepare_path(self) -> None:
+        self.register_buffer("path", torch.zeros(len(self.layers), dtype=torch.int64), persistent=False)
 
     def _select(self, found: list[int]) -> None:
         self._chosen = [layer.option_of[index] for layer, index in zip(self.layers, found, strict=True)]
