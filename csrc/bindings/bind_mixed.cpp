@@ -71,22 +71,6 @@ ops::Storage storage_of(const std::string& dtype) {
                                 {"bfloat16", ops::Storage::kBfloat16}});
 }
 
-// What all three calls take; alphas are float64 numbers in memory.
-ops::CellCall call_of(const std::string& dtype, std::int64_t batch, const std::vector<Shape>& shapes,
-                      const std::vector<std::int64_t>& channels, std::uintptr_t alphas,
-                      std::size_t num_alphas, bool training, double eps, bool skip_zero) {
-    if (batch < 0) throw std::invalid_argument("MixedCell: batch must not be negative");
-    const auto* values = reinterpret_cast<const double*>(alphas);
-    return {storage_of(dtype),
-            batch,
-            shapes_of(shapes),
-            channels,
-            {values, values + (alphas == 0 ? 0 : num_alphas)},
-            training,
-            skip_zero,
-            eps};
-}
-
 std::vector<const void*> readable(const Addresses& addresses) {
     std::vector<const void*> pointers;
     for (const std::uintptr_t address : addresses) pointers.push_back(reinterpret_cast<const void*>(address));
@@ -113,6 +97,39 @@ std::size_t num_alphas(const ops::MixedCell& cell) {
     return count;
 }
 
+// What all three calls take; alphas are float64 numbers in memory.
+ops::CellCall call_of(const ops::MixedCell& cell, const std::string& dtype, std::int64_t batch,
+                      const std::vector<Shape>& shapes, const std::vector<std::int64_t>& channels,
+                      std::uintptr_t alphas, bool training, double eps, bool skip_zero) {
+    if (batch < 0) throw std::invalid_argument("MixedCell: batch must not be negative");
+    check_present("alphas", {alphas}, batch);
+    const auto* values = reinterpret_cast<const double*>(alphas);
+    return {storage_of(dtype),
+            batch,
+            shapes_of(shapes),
+            channels,
+            {values, values + (alphas == 0 ? 0 : num_alphas(cell))},
+            training,
+            skip_zero,
+            eps};
+}
+
+// What forward and backward take.
+template <typename Operands>
+Operands operands_of(std::int64_t batch, const Addresses& inputs, const std::vector<std::int64_t>& pitches,
+                     const Addresses& parameters, const Addresses& saved, std::uintptr_t statistics) {
+    check_present("an input", inputs, batch);
+    check_present("a parameter", parameters, batch);
+    check_present("a saved tensor", saved, batch);
+    Operands operands;
+    operands.inputs = readable(inputs);
+    operands.pitches = pitches;
+    operands.parameters = readable(parameters);
+    operands.saved = writable(saved);
+    operands.statistics = reinterpret_cast<double*>(statistics);
+    return operands;
+}
+
 void check_threads(std::size_t threads) {
     if (threads < 1) throw std::invalid_argument("MixedCell: threads must be at least 1, got 0");
 }
@@ -124,20 +141,11 @@ void forward(const ops::MixedCell& cell, const std::string& dtype, std::int64_t 
              const Addresses& saved, std::uintptr_t statistics, bool training, double eps, bool skip_zero,
              std::size_t threads) {
     check_threads(threads);
-    check_present("an input", inputs, batch);
-    check_present("alphas", {alphas}, batch);
-    check_present("a parameter", parameters, batch);
+    const ops::CellCall call =
+        call_of(cell, dtype, batch, shapes, channels, alphas, training, eps, skip_zero);
+    auto operands = operands_of<ops::ForwardOperands>(batch, inputs, pitches, parameters, saved, statistics);
     check_present("a running statistic", running, batch);
     check_present("an output", outputs, batch);
-    check_present("a saved tensor", saved, batch);
-    const ops::CellCall call =
-        call_of(dtype, batch, shapes, channels, alphas, num_alphas(cell), training, eps, skip_zero);
-    ops::ForwardOperands operands;
-    operands.inputs = readable(inputs);
-    operands.pitches = pitches;
-    operands.parameters = readable(parameters);
-    operands.saved = writable(saved);
-    operands.statistics = reinterpret_cast<double*>(statistics);
     operands.running = readable(running);
     operands.outputs = writable(outputs);
     nb::gil_scoped_release release;
@@ -152,21 +160,13 @@ void backward(const ops::MixedCell& cell, const std::string& dtype, std::int64_t
               const Addresses& input_gradients, std::uintptr_t alpha_gradients,
               const Addresses& parameter_gradients, std::size_t threads) {
     check_threads(threads);
-    check_present("an input", inputs, batch);
-    check_present("alphas", {alphas, alpha_gradients}, batch);
-    check_present("a parameter", parameters, batch);
+    const ops::CellCall call =
+        call_of(cell, dtype, batch, shapes, channels, alphas, training, eps, skip_zero);
+    auto operands = operands_of<ops::BackwardOperands>(batch, inputs, pitches, parameters, saved, statistics);
+    check_present("alphas' gradients", {alpha_gradients}, batch);
     for (const ops::CellEdge& edge : cell.edges())
         if (edge.source >= cell.inputs())
             check_present("an output that an edge reads", {outputs.at(edge.source - cell.inputs())}, batch);
-    check_present("a saved tensor", saved, batch);
-    const ops::CellCall call =
-        call_of(dtype, batch, shapes, channels, alphas, num_alphas(cell), training, eps, skip_zero);
-    ops::BackwardOperands operands;
-    operands.inputs = readable(inputs);
-    operands.pitches = pitches;
-    operands.parameters = readable(parameters);
-    operands.saved = writable(saved);
-    operands.statistics = reinterpret_cast<double*>(statistics);
     operands.outputs = readable(outputs);
     operands.output_gradients = readable(output_gradients);
     operands.input_gradients = writable(input_gradients);
@@ -182,8 +182,7 @@ void update_running(const ops::MixedCell& cell, const std::string& dtype, std::i
                     double momentum, bool skip_zero) {
     check_present("alphas", {alphas}, 1);
     check_present("a running statistic", running, 1);
-    const ops::CellCall call =
-        call_of(dtype, batch, shapes, channels, alphas, num_alphas(cell), true, 0, skip_zero);
+    const ops::CellCall call = call_of(cell, dtype, batch, shapes, channels, alphas, true, 0, skip_zero);
     ops::update_running(cell, call, reinterpret_cast<const double*>(statistics), writable(running), momentum);
 }
 
