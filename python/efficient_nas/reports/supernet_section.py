@@ -66,7 +66,7 @@ def _alphas(data: SupernetData) -> str:
         return ""
     note = "Probability of each candidate at the end; the deeper the colour, the more an edge prefers it."
     tables = "".join(_heat_map(name, alphas) for name, alphas in data.alphas.items())
-    return f'<h3>Architecture parameters</h3>{lead(note)}<div class="columns">{tables}</div>'
+    return f'<h3>Architecture parameters</h3>{lead(note)}<div class="stack">{tables}</div>'
 
 
 def _heat_map(name: str, alphas: Alphas) -> str:

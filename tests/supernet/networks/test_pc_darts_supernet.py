@@ -68,8 +68,10 @@ def test_a_path_runs_the_two_chosen_edges_of_every_node_alone() -> None:
 
 def test_no_shared_weight_fits_a_derived_network() -> None:
     net = supernet.PCDARTS(**SIZE)
-    with pytest.raises(ValueError, match="all channels"):
+    with pytest.raises(ValueError, match="subnet_state: derived networks of PCDARTS work on all channels"):
         net.subnet_state(net.genotype())
+    with pytest.raises(ValueError, match="subnet_state: derived networks of PCDARTS work on all channels"):
+        supernet.diagnosis.parity(net, net.genotype(), IMAGES.float())
     assert np.array_equal(net.sample(1, 0)[0], net.genotype())
 
 
