@@ -43,7 +43,10 @@ def trainer_losses(net: Supernet, search: Search) -> Tensor:
 
 
 def plain_losses(plain: nn.Module, search: Search, layout: torch.memory_format) -> Tensor:
-    """float64 [steps]: the same of the published loop on a plain network, on the trainer's batches."""
+    """float64 [steps]: the same of the published loop on a plain network, on the trainer's batches.
+
+    Each pass computes the gradients that it uses alone, which changes no loss.
+    """
     plain = plain.train().to(memory_format=layout)
     step = published_step(plain, search.options, frozen=True)
     weights, alphas = (_batches(search, part, plain) for part in ("weights", "alphas"))
