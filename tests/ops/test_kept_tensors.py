@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -43,6 +45,38 @@ def test_memory_is_used_again_once_all_tensors_of_a_block_are_gone(bytes_: int) 
     del second
     gc.collect()
     assert _core.kept_tensors("float32", [layout, layout])[0].data_ptr() == address
+
+
+RESIDENT = """
+from pathlib import Path
+from efficient_nas import _core
+
+def take(mebibytes):  # all of it is written to, hence resident
+    return _core.kept_tensors("float32", [([mebibytes << 18], [1])])[0].fill_(1)
+
+def resident():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmRSS:"))
+
+take(1)  # torch itself
+before = resident()
+large = take(400)
+del large
+print(resident() - before)
+small = take(150)  # too small to get the large block
+print(resident() - before)
+del small
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+def test_idle_memory_is_at_most_what_was_used_at_once() -> None:
+    done = subprocess.run([sys.executable, "-c", RESIDENT], check=True, capture_output=True, text=True)
+    kept, both, limited = map(int, done.stdout.split())
+    assert kept >= 390  # for the next call
+    assert both >= kept + 140
+    assert limited <= 160  # the older block went
 
 
 def test_nothing_has_no_memory() -> None:
