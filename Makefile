@@ -12,7 +12,7 @@ demo: $(VENV)/.installed  ## search on real data for about 90 seconds, then trai
 test: $(VENV)/.installed  ## all tests; needs neither a GPU nor the network
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
-e2e-supernets: $(VENV)/.installed  ## supernets on real CIFAR-10 images against random cells and training alone; about 35 minutes on 2 cores
+e2e-supernets: $(VENV)/.installed  ## supernets on real CIFAR-10 images against random cells and training alone; just under 40 minutes on 2 cores
 	$(BIN)/python benchmarks/e2e_supernets.py --output build/e2e-supernets/results.md
 
 lint: $(VENV)/.linters  ## style, types and compiler warnings; changes nothing
