@@ -64,7 +64,6 @@ KeptMemory::~KeptMemory() {
     kept.used -= bytes;
     const std::unique_lock<std::mutex> lock(kept.mutex, std::try_to_lock);
     if (!lock.owns_lock()) return;
-    pages_.offer();
     try {
         kept.blocks.push_back(std::move(pages_));
     } catch (const std::bad_alloc&) {

@@ -8,8 +8,7 @@ namespace efficient_nas::ops {
 
 // Bytes aligned to 64, not initialised. When they are given back they are kept for the next one who asks, up
 // to as many as this process has used at once (or 256 MiB, if that is more): fresh pages would have to be
-// cleared by the system at every call, which costs as much as using them. The system may take them while they
-// are idle. Throws std::bad_alloc.
+// cleared by the system at every call, which costs as much as using them. Throws std::bad_alloc.
 class KeptMemory {
   public:
     KeptMemory() = default;

@@ -36,17 +36,10 @@ std::byte* map_huge(std::size_t bytes) {
 }
 
 void unmap(std::byte* memory, std::size_t bytes) { munmap(memory, bytes); }
-
-void offer_pages(std::byte* memory, std::size_t bytes) {
-#if defined(MADV_FREE)
-    madvise(memory, bytes, MADV_FREE);
-#endif
-}
 #else
 constexpr bool kHasHugePages = false;
 std::byte* map_huge(std::size_t) { throw std::bad_alloc(); }
 void unmap(std::byte*, std::size_t) {}
-void offer_pages(std::byte*, std::size_t) {}
 #endif
 
 bool are_mapped(std::size_t bytes) { return kHasHugePages && bytes >= kHugePage; }
@@ -59,10 +52,6 @@ Pages::Pages(std::size_t bytes) {
         memory_ = {map_huge(whole), Free{whole}};
     } else
         memory_ = {static_cast<std::byte*>(::operator new(bytes, kAlignment)), Free{bytes}};
-}
-
-void Pages::offer() const {
-    if (are_mapped(bytes())) offer_pages(memory_.get(), bytes());
 }
 
 void Pages::Free::operator()(std::byte* memory) const {

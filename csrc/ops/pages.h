@@ -15,9 +15,6 @@ class Pages {
     void* data() const { return memory_.get(); }
     std::size_t bytes() const { return memory_.get_deleter().bytes; }
 
-    // The system may take what is idle when it is short of memory; then it holds zeros.
-    void offer() const;
-
   private:
     struct Free {
         std::size_t bytes;
