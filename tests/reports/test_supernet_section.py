@@ -16,6 +16,7 @@ from page_reader import ATTACK, Page, sections
 from efficient_nas.reports import Alphas, SupernetData, render
 from efficient_nas.reports.payload import payload
 from efficient_nas.supernet import DARTS
+from efficient_nas.types import Parity
 
 
 def drawn(report: Any) -> Any:
@@ -83,6 +84,17 @@ def test_runs_without_a_supernet_or_its_checks(make_report: Any, supernet: Super
         and "Architecture parameters" not in page.text
     )
     assert [c["id"] for c in drawn(report)["charts"]] == ["supernet-loss", "supernet-accuracy"]
+
+
+def test_norms_of_pools_are_no_failure(make_report: Any, supernet: SupernetData) -> None:
+    parities = [Parity("norms of pools", "", 0.1, 1e-5, False), Parity("derived", "", 1e-7, 1e-5, True)]
+    text = render(make_report(supernet=dataclasses.replace(supernet, parity=parities)))
+    section = text[text.index("Searched, derived, exported") :]
+    section = section[: section.index("</table>")]
+    assert "left out, as published" in section and "✗ differs" not in section and "✓ same" in section
+    assert "derives networks without" in section
+    parities[1] = dataclasses.replace(parities[1], ok=False)
+    assert "✗ differs" in render(make_report(supernet=dataclasses.replace(supernet, parity=parities)))
 
 
 def test_long_trainings_keep_their_last_epoch(make_report: Any, supernet: SupernetData) -> None:

@@ -8,10 +8,14 @@ from efficient_nas.reports.display import MISSING, Display, display, finite
 from efficient_nas.reports.markup import Cell, details, escape, lead, number, table, text, verdict
 from efficient_nas.reports.supernet_curves import Chart, charts
 from efficient_nas.reports.supernet_data import Alphas, SupernetData
-from efficient_nas.supernet.diagnosis import RankCorrelation
+from efficient_nas.supernet.diagnosis import POOL_NORMS, RankCorrelation
 from efficient_nas.types import Parity
 
 MAX_EPOCH_ROWS = 100
+POOL_NORMS_NOTE = (
+    "DARTS searches with norms behind pools and derives networks without, as published. The first row says "
+    "how much that changes; the others compare without these norms."
+)
 NOTES = {
     "entropy": "Entropy is a share of its largest value: 100 % where alpha prefers nothing.",
     "eigenvalue": "The eigenvalue is the dominant one of the Hessian of the validation loss in alpha; "
@@ -128,10 +132,11 @@ def _parity(parities: Sequence[Parity]) -> str:
             text(parity.format),
             number(f"{parity.max_abs_error:.2g}"),
             number(f"{parity.tolerance:.2g}"),
-            verdict(parity),
+            text("left out, as published") if parity.format == POOL_NORMS else verdict(parity),
         ]
         for parity in parities
     ]
     heads = [text("Network"), Cell("Largest difference"), Cell("Allowed"), text("Verdict")]
     caption = "Logits of the searched network (one path of the supernet) against what became of it"
-    return "<h3>Searched, derived, exported</h3>" + table(caption, heads, rows)
+    note = lead(POOL_NORMS_NOTE) if any(parity.format == POOL_NORMS for parity in parities) else ""
+    return "<h3>Searched, derived, exported</h3>" + note + table(caption, heads, rows)

@@ -7,6 +7,7 @@ from efficient_nas.supernet.diagnosis.entropy import alpha_entropy as alpha_entr
 from efficient_nas.supernet.diagnosis.entropy import entropy_share as entropy_share
 from efficient_nas.supernet.diagnosis.hessian import Eigenvalues as Eigenvalues
 from efficient_nas.supernet.diagnosis.hessian import hessian_eigenvalues as hessian_eigenvalues
+from efficient_nas.supernet.diagnosis.parity import POOL_NORMS as POOL_NORMS
 from efficient_nas.supernet.diagnosis.parity import derived_network as derived_network
 from efficient_nas.supernet.diagnosis.parity import parity as parity
 from efficient_nas.supernet.diagnosis.rank_correlation import RankCorrelation as RankCorrelation
