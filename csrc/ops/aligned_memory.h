@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <vector>
 
 namespace efficient_nas::ops {
 
@@ -21,5 +22,21 @@ class AlignedMemory {
     };
     std::unique_ptr<std::byte, Free> memory_;
 };
+
+// For vectors of numbers that kernels read: full lines of the cache, of which no register's worth lies on
+// two.
+template <typename T>
+struct AlignedAllocator {
+    using value_type = T;
+    static constexpr std::align_val_t kAlignment{64};
+    AlignedAllocator() = default;
+    template <typename Other>
+    AlignedAllocator(const AlignedAllocator<Other>&) {}
+    T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kAlignment)); }
+    void deallocate(T* memory, std::size_t) { ::operator delete(memory, kAlignment); }
+    bool operator==(const AlignedAllocator&) const { return true; }
+};
+template <typename T>
+using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
 }  // namespace efficient_nas::ops

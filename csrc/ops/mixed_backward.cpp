@@ -18,7 +18,7 @@ class Backward {
   public:
     Backward(const MixedCell& cell, const CellCall& call, const BackwardOperands& operands,
              std::size_t threads)
-        : run_(cell, call, operands, operands.outputs, threads),
+        : run_(cell, call, operands, operands.outputs, Direction::kBackward, threads),
           gradients_(run_, operands),
           unit_gradient_(gradients_),
           source_gradient_(gradients_) {
@@ -105,7 +105,8 @@ class Backward {
             const bool wanted = wants_weights(unit);
             const bool convolves = wanted && unit.depthwise != kAbsent;
             sums.push_back({convolves ? unit.kernel * unit.kernel * unit.in.pitch : 0});
-            sums.push_back({wanted ? static_cast<std::int64_t>(run_.weights[u].mix.size()) : 0});
+            sums.push_back(
+                {wanted ? static_cast<std::int64_t>(unit.mix.size()) * unit.in.sums() * unit.out.pitch : 0});
         }
         if (job.pass->unit != kAbsent) {
             sums.push_back({job.pass->layout.pitch});

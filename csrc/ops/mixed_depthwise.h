@@ -51,7 +51,9 @@ inline void cut_taps(const Taps& taps, const Work& work) {
         while (r < taps.num_rows) {
             const TapRow* rows = taps.rows + r;
             std::int64_t alike = 1;
-            while (alike < 3 && r + alike < taps.num_rows && rows[alike].taps == rows->taps) ++alike;
+            while (alike < 4 && r + alike < taps.num_rows && rows[alike].taps == rows->taps) ++alike;
+            // Four are two and two, five three and two.
+            if (alike == 4) alike = r + 4 < taps.num_rows && rows[4].taps == rows->taps ? 3 : 2;
             r += alike;
             const auto cut = [&](auto num_rows) {
                 cut_row<num_rows.value>(rows->taps, taps.spacing,

@@ -15,7 +15,8 @@ template <typename Sum>
 class Forward {
   public:
     Forward(const MixedCell& cell, const CellCall& call, const ForwardOperands& operands, std::size_t threads)
-        : run_(cell, call, operands, {operands.outputs.begin(), operands.outputs.end()}, threads) {
+        : run_(cell, call, operands, {operands.outputs.begin(), operands.outputs.end()}, Direction::kForward,
+               threads) {
         if (!call.training) take_running(operands.running);
     }
 
@@ -190,19 +191,16 @@ class Forward {
         for (std::int64_t first = piece.first; first < piece.last; first += together) {
             const std::int64_t count = std::min(together, piece.last - first);
             Sum* values = run_.rows_to_write(saved, piece.n, first, memory.values);
-            if (convolves) {
+            if (convolves)
+                run_.convolve(unit, pass, packed, rows, first, first + count, memory.lines,
+                              unit.mix.empty() ? values : memory.row);
+            if (!convolves) {
                 run_.unit_lines(unit, pass, packed.plane, rows, first, memory.lines);
-                unit.in.kernels->depthwise_rows(memory.lines, run_.line_step(pass, packed.plane),
-                                                packed.taps.view(), packed.depthwise.data(), count, width,
-                                                unit.in.pitch, unit.mix.empty() ? values : memory.row,
-                                                width * unit.in.pitch, false);
+                mix(unit, packed, memory.lines, run_.line_step(pass, packed.plane), count, values);
+            } else if (!unit.mix.empty()) {
+                const void* convolved = memory.row;
+                mix(unit, packed, &convolved, width * unit.in.pitch, count, values);
             }
-            for (std::int64_t i = 0; i < count && !convolves; ++i) {
-                run_.unit_lines(unit, pass, packed.plane, rows, first + i, memory.lines);
-                mix(unit, packed, memory.lines, width, values + i * width * unit.out.pitch);
-            }
-            const void* convolved = memory.row;
-            if (convolves && !unit.mix.empty()) mix(unit, packed, &convolved, count * width, values);
             if (run_.call.training) add_rows(values, count * width, unit.out, first == piece.first, memory);
             run_.write(saved, piece.n, first, count, values);
         }
@@ -211,9 +209,11 @@ class Forward {
     }
 
     static void mix(const Unit& unit, const UnitWeights<Sum>& packed, const void* const* sources,
-                    std::int64_t count, Sum* target) {
-        unit.out.kernels->mix_row(sources, static_cast<std::int64_t>(unit.mix.size()), packed.mix.data(),
-                                  count, unit.in.sums(), unit.in.pitch, unit.out.pitch, target, false);
+                    std::int64_t source_step, std::int64_t rows, Sum* target) {
+        const std::int64_t width = unit.size.width;
+        unit.out.kernels->mix_rows(sources, static_cast<std::int64_t>(unit.mix.size()), source_step,
+                                   packed.mix.data(), rows, width, unit.in.sums(), unit.in.pitch,
+                                   unit.out.pitch, target, width * unit.out.pitch, false);
     }
 
     void add_pool(const Pool& pool, const ImageRows<Sum>& rows, const Piece& piece, const Workspace& memory,
@@ -260,7 +260,7 @@ class Forward {
             scales.push_back(of_term.scale.data());
             means.push_back(of_term.mean.data());
         }
-        const std::vector<Sum> base(shifts.begin(), shifts.end());
+        const AlignedVector<Sum> base(shifts.begin(), shifts.end());
         const Pieces pieces = run_.pieces_of(output.size, layout);
         const std::int64_t together =
             run_.rows_together(output.size.width, std::max(layout.pitch, output.layout.pitch));

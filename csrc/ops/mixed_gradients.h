@@ -18,7 +18,7 @@ inline constexpr std::int64_t kPixelsOfFloat = 4096;
 // `gradient` is that of a node or of the value behind norm and activation.
 template <typename Sum>
 struct NormGradient {
-    std::vector<Sum> scale, slope, shift, mean;
+    AlignedVector<Sum> scale, slope, shift, mean;
 };
 
 // Float sums of a part, and the totals that they are added to where there are too many pixels for floats.
@@ -76,10 +76,10 @@ struct CellGradients {
     NormGradient<Sum> norm_gradient(const NormTensors& norm, const ChannelLayout& layout, std::int64_t count,
                                     double alpha, const double* totals, const double* products) {
         const auto pitch = static_cast<std::size_t>(layout.pitch);
-        NormGradient<Sum> result{std::vector<Sum>(pitch), std::vector<Sum>(pitch), std::vector<Sum>(pitch),
-                                 std::vector<Sum>(pitch)};
+        const AlignedVector<Sum> zeros(pitch);
+        NormGradient<Sum> result{zeros, zeros, zeros, zeros};
         // Of all images that lie side by side.
-        const auto set = [&](std::vector<Sum>& row, std::int64_t c, double value) {
+        const auto set = [&](AlignedVector<Sum>& row, std::int64_t c, double value) {
             for (std::int64_t s = c; s < layout.sums(); s += layout.channels)
                 row[static_cast<std::size_t>(s)] = static_cast<Sum>(value);
         };
@@ -180,7 +180,7 @@ struct CellGradients {
 
     const CellRun<Sum>& run;
     const BackwardOperands& operands;
-    std::vector<Sum> zero;           // a row of coefficients
+    AlignedVector<Sum> zero;         // a row of coefficients
     std::vector<Image> wholes;       // of states
     std::vector<Image> states;       // of the channels that edges read
     std::vector<Image> sums;         // of what the candidates of a node make

@@ -73,13 +73,15 @@ struct MixedKernels {
                                  const void* gradient, std::int64_t gradient_step, std::int64_t rows,
                                  std::int64_t count, std::int64_t pitch, void* sums);
 
-    // target[j][o] (+)= sum over t < sources and i < channels of sources[t][j][i] * weights[t][i][o]; a pixel
-    // of a source has source_pitch sums, one of the target target_pitch, a row of weights too.
-    void (*mix_row)(const void* const* sources, std::int64_t num_sources, const void* weights,
-                    std::int64_t count, std::int64_t channels, std::int64_t source_pitch,
-                    std::int64_t target_pitch, void* target, bool add);
+    // target[j][o] (+)= sum over t < sources and i < channels of sources[t][j][i] * weights[t][i][o], of
+    // `rows` rows alike, which begin source_step and target_step sums behind the one before. A pixel of a
+    // source has source_pitch sums, one of the target target_pitch, a row of weights too.
+    void (*mix_rows)(const void* const* sources, std::int64_t num_sources, std::int64_t source_step,
+                     const void* weights, std::int64_t rows, std::int64_t count, std::int64_t channels,
+                     std::int64_t source_pitch, std::int64_t target_pitch, void* target,
+                     std::int64_t target_step, bool add);
 
-    // sums[t][i][o] += sum over j of sources[t][j][i] * gradient[j][o], laid out as the weights of mix_row.
+    // sums[t][i][o] += sum over j of sources[t][j][i] * gradient[j][o], laid out as the weights of mix_rows.
     void (*outer_row)(const void* const* sources, std::int64_t num_sources, const void* gradient,
                       std::int64_t count, std::int64_t channels, std::int64_t source_pitch,
                       std::int64_t gradient_pitch, void* sums);

@@ -8,7 +8,7 @@
 namespace efficient_nas::ops {
 namespace {
 
-// A block of sums is this many vectors times kPixels pixels (mix_row) or channels (outer_row), twice as many
+// A block of sums is this many vectors times kPixels pixels (mix_rows) or channels (outer_row), twice as many
 // where there is one vector only.
 constexpr int kBlockVectors = kManyRegisters ? 2 : 1;
 constexpr int kBlock = kManyRegisters ? 16 : 8;
@@ -50,10 +50,11 @@ inline void mix_channels(const Sum* source, std::int64_t source_pitch, const Sum
     }
 }
 
+// One row of mix_rows, source_offset sums behind where the sources begin.
 template <typename Sum, int Lanes>
-void mix_row(const void* const* sources, std::int64_t num_sources, const void* weights, std::int64_t count,
-             std::int64_t channels, std::int64_t source_pitch, std::int64_t target_pitch, void* target,
-             bool add) {
+inline void mix_row(const void* const* sources, std::int64_t num_sources, std::int64_t source_offset,
+                    const void* weights, std::int64_t count, std::int64_t channels, std::int64_t source_pitch,
+                    std::int64_t target_pitch, void* target, bool add) {
     for_vectors<Lanes>(target_pitch, [&](auto vectors, std::int64_t offset) {
         constexpr int kVectors = decltype(vectors)::value;
         for_blocks<kBlock / kVectors>(0, count, [&](auto run, std::int64_t j) {
@@ -67,7 +68,7 @@ void mix_row(const void* const* sources, std::int64_t num_sources, const void* w
                 });
             const Sum* weight = static_cast<const Sum*>(weights) + offset;
             for (std::int64_t t = 0; t < num_sources; ++t) {
-                const Sum* source = static_cast<const Sum*>(sources[t]) + j * source_pitch;
+                const Sum* source = static_cast<const Sum*>(sources[t]) + source_offset + j * source_pitch;
                 constexpr int kChannels = kManyRegisters ? 4 : 1;
                 std::int64_t i = 0;
                 for (; i + kChannels <= channels; i += kChannels, weight += kChannels * target_pitch)
@@ -81,6 +82,20 @@ void mix_row(const void* const* sources, std::int64_t num_sources, const void* w
             });
         });
     });
+}
+
+template <typename Sum, int Lanes>
+void mix_rows(const void* const* sources, std::int64_t num_sources, std::int64_t source_step,
+              const void* weights, std::int64_t rows, std::int64_t count, std::int64_t channels,
+              std::int64_t source_pitch, std::int64_t target_pitch, void* target, std::int64_t target_step,
+              bool add) {
+    if (source_step == count * source_pitch && target_step == count * target_pitch) {
+        count *= rows;
+        rows = 1;
+    }
+    for (std::int64_t row = 0; row < rows; ++row)
+        mix_row<Sum, Lanes>(sources, num_sources, row * source_step, weights, count, channels, source_pitch,
+                            target_pitch, static_cast<Sum*>(target) + row * target_step, add);
 }
 
 template <typename Sum, int Lanes>

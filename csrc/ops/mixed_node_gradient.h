@@ -43,7 +43,7 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
     const ChannelLayout& layout = run.program.states[state].sum;
     const Image& gradient = gradients.sums[state];
     const auto terms = static_cast<std::int64_t>(node.terms().size());
-    std::vector<std::vector<Sum>> mean_rows;
+    std::vector<AlignedVector<Sum>> mean_rows;
     std::vector<const void*> means;
     for (const std::size_t t : node.terms())
         mean_rows.push_back(run.affine_of(run.program.terms[t].norm, layout).mean);

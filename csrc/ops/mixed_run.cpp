@@ -35,7 +35,7 @@ Pieces::Pieces(std::int64_t batch, const Geometry& size, std::int64_t pitch) : h
 
 template <typename Sum>
 CellRun<Sum>::CellRun(const MixedCell& cell, const CellCall& cell_call, const CellOperands& cell_operands,
-                      const std::vector<const void*>& outputs, std::size_t num_threads)
+                      const std::vector<const void*>& outputs, Direction direction, std::size_t num_threads)
     // Products with the zeros between images side by side carry a NaN of one to the others, which batch norm
     // does in training anyway.
     : program(cell, cell_call.storage, cell_call.training ? cell_call.batch : 1, cell_call.inputs,
@@ -68,51 +68,59 @@ CellRun<Sum>::CellRun(const MixedCell& cell, const CellCall& cell_call, const Ce
     if (call.skip_zero) program.skip_zeros(call.alphas);
     weights.resize(program.units.size());
     norms.resize(program.units.size());
-    for_each_piece(program.units.size(), threads, [this](std::size_t unit) {
-        if (program.units[unit].active) pack(unit);
+    for_each_piece(program.units.size(), threads, [this, direction](std::size_t unit) {
+        if (program.units[unit].active) pack(unit, direction);
     });
 }
 
 template <typename Sum>
-void CellRun<Sum>::pack(std::size_t index) {
+void CellRun<Sum>::pack(std::size_t index, Direction direction) {
     const Unit& unit = program.units[index];
     UnitWeights<Sum>& packed = weights[index];
     packed.plane = plane_of(program.passes[unit.pass]);
-    const std::int64_t in = unit.in.pitch, out = unit.out.pitch;
     if (unit.depthwise != kAbsent) {
+        const auto in = static_cast<std::size_t>(unit.in.pitch);
         packed.taps = forward_taps(unit, packed.plane);
         packed.gradient_taps = gradient_taps(unit, packed.plane);
         const auto arrange = [&](const std::vector<std::int64_t>& taps) {
-            std::vector<Sum> rows(taps.size() * static_cast<std::size_t>(in));
+            AlignedVector<Sum> rows(taps.size() * in);
             const Sum* weight = parameter(unit.depthwise);
-            for (std::size_t t = 0; t < taps.size(); ++t)
-                for (std::int64_t s = 0; s < unit.in.sums(); ++s)
-                    rows[t * static_cast<std::size_t>(in) + static_cast<std::size_t>(s)] =
-                        weight[s % unit.in.channels * unit.kernel * unit.kernel + taps[t]];
+            for (std::int64_t s = 0; s < unit.in.sums(); ++s) {
+                const Sum* of_channel = weight + s % unit.in.channels * unit.kernel * unit.kernel;
+                for (std::size_t t = 0; t < taps.size(); ++t)
+                    rows[t * in + static_cast<std::size_t>(s)] = of_channel[taps[t]];
+            }
             return rows;
         };
         packed.depthwise = arrange(packed.taps.weight_taps);
-        packed.depthwise_gradient = arrange(packed.gradient_taps.weight_taps);
+        if (direction == Direction::kBackward)
+            packed.depthwise_gradient = arrange(packed.gradient_taps.weight_taps);
     }
+    if (!unit.mix.empty()) pack_matrices(index, direction);
+}
+
+template <typename Sum>
+void CellRun<Sum>::pack_matrices(std::size_t index, Direction direction) {
+    const Unit& unit = program.units[index];
+    const std::int64_t in = unit.in.pitch, out = unit.out.pitch;
     const auto num_taps = static_cast<std::int64_t>(unit.mix.size());
-    packed.mix.resize(static_cast<std::size_t>(num_taps * unit.in.sums() * out));
-    packed.mix_transposed.resize(static_cast<std::size_t>(num_taps * unit.out.sums() * in));
+    const bool forward = direction == Direction::kForward;
+    AlignedVector<Sum>& matrices = forward ? weights[index].mix : weights[index].mix_transposed;
+    matrices.resize(
+        static_cast<std::size_t>(num_taps * (forward ? unit.in.sums() * out : unit.out.sums() * in)));
     for (std::int64_t t = 0; t < num_taps; ++t) {
         const MixTap& tap = unit.mix[static_cast<std::size_t>(t)];
         const Sum* weight = parameter(tap.part.parameter) + tap.tap;
+        const std::int64_t channels = unit.in.channels;
         // Of several images side by side each gets the matrix; zeros are between them.
         for (std::int64_t g = 0; g < unit.in.groups; ++g) {
-            const std::int64_t first_in = g * unit.in.channels,
-                               first_out = g * unit.out.channels + tap.part.first;
-            Sum* mix = packed.mix.data() + (t * unit.in.sums() + first_in) * out + first_out;
-            Sum* transposed =
-                packed.mix_transposed.data() + (t * unit.out.sums() + first_out) * in + first_in;
+            const std::int64_t first_in = g * channels, first_out = g * unit.out.channels + tap.part.first;
+            Sum* rows = matrices.data() + (forward ? (t * unit.in.sums() + first_in) * out + first_out
+                                                   : (t * unit.out.sums() + first_out) * in + first_in);
+            const std::int64_t step_in = forward ? out : 1, step_out = forward ? 1 : in;
             for (std::int64_t o = 0; o < tap.part.count; ++o)
-                for (std::int64_t i = 0; i < unit.in.channels; ++i) {
-                    const Sum value = weight[(o * unit.in.channels + i) * tap.taps];
-                    mix[i * out + o] = value;
-                    transposed[o * in + i] = value;
-                }
+                for (std::int64_t i = 0; i < channels; ++i)
+                    rows[i * step_in + o * step_out] = weight[(o * channels + i) * tap.taps];
         }
     }
 }
@@ -201,7 +209,7 @@ double CellRun<Sum>::inverse_deviation(const NormTensors& norm, const ChannelLay
 template <typename Sum>
 Affine<Sum> CellRun<Sum>::affine_of(const NormTensors& norm, const ChannelLayout& layout) const {
     const auto pitch = static_cast<std::size_t>(layout.pitch);
-    Affine<Sum> affine{std::vector<Sum>(pitch), std::vector<Sum>(pitch), std::vector<Sum>(pitch)};
+    Affine<Sum> affine{AlignedVector<Sum>(pitch), AlignedVector<Sum>(pitch), AlignedVector<Sum>(pitch)};
     for (std::int64_t s = 0; s < layout.sums(); ++s) {
         const auto i = static_cast<std::size_t>(s);
         const std::int64_t c = s % layout.channels;
@@ -232,8 +240,12 @@ Sum* CellRun<Sum>::load_plane(const Pass& pass, const PlaneRow& plane, const Ima
     const std::int64_t end = (last - 1) * pass.stride + pass.after + 1;
     Sum* rows = memory - begin * sums;
     const Prologue prologue = prologue_of(pass);
+    const bool wants_zeros = std::any_of(pass.units.begin(), pass.units.end(), [&](std::size_t unit) {
+        return program.units[unit].active && program.units[unit].depthwise == kAbsent;
+    });
     for (std::int64_t r = begin; r < end; ++r) {
         const bool inside = r >= 0 && r < pass.size.height;
+        if (!inside && !wants_zeros) continue;
         pass.layout.kernels->load_row(inside ? address(image, n, r) : nullptr, image.pixel_pitch,
                                       image.layout.channels, plane, prologue, rows + r * sums,
                                       pass.layout.pitch);
@@ -254,6 +266,25 @@ void CellRun<Sum>::unit_lines(const Unit& unit, const Pass& pass, const PlaneRow
     for (std::size_t t = 0; t < unit.mix.size(); ++t)
         lines[t] =
             rows + (row + unit.mix[t].row) * sums + pixel_of(plane, unit.mix[t].column) * pass.layout.pitch;
+}
+
+template <typename Sum>
+void CellRun<Sum>::convolve(const Unit& unit, const Pass& pass, const UnitWeights<Sum>& packed,
+                            const Sum* rows, std::int64_t first, std::int64_t last, const void** lines,
+                            Sum* target) const {
+    const std::int64_t row_sums = unit.size.width * unit.in.pitch;
+    for (RowRun run{first, first, 0, 0}; run.last < last; target += (run.last - run.first) * row_sums) {
+        run = row_run(unit, pass.size.height, run.last, last);
+        if (run.kernel_first == run.kernel_last) {
+            std::fill_n(target, (run.last - run.first) * row_sums, Sum{0});
+            continue;
+        }
+        unit_lines(unit, pass, packed.plane, rows, run.first, lines);
+        unit.in.kernels->depthwise_rows(lines, line_step(pass, packed.plane),
+                                        packed.taps.view(run.kernel_first, run.kernel_last),
+                                        packed.depthwise.data(), run.last - run.first, unit.size.width,
+                                        unit.in.pitch, target, row_sums, false);
+    }
 }
 
 template <typename Sum>

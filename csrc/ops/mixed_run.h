@@ -61,21 +61,24 @@ class Pieces {
     std::size_t parts_;
 };
 
+enum class Direction { kForward, kBackward };
+
 // scale * (value - mean) + shift, rows of coefficients.
 template <typename Sum>
 struct Affine {
-    std::vector<Sum> mean, scale, shift;
+    AlignedVector<Sum> mean, scale, shift;
 };
 
+// What a direction needs of a unit's weights.
 template <typename Sum>
 struct UnitWeights {
     PlaneRow plane{};
     DepthwiseTaps taps;
     GradientTaps gradient_taps;
-    std::vector<Sum> depthwise;           // [tap][pitch in]
-    std::vector<Sum> mix;                 // [tap][channel in][pitch out]
-    std::vector<Sum> depthwise_gradient;  // [tap of gradient_taps][pitch in]
-    std::vector<Sum> mix_transposed;      // [tap][channel out][pitch in]
+    AlignedVector<Sum> depthwise;           // [tap][pitch in]
+    AlignedVector<Sum> depthwise_gradient;  // [tap of gradient_taps][pitch in]
+    AlignedVector<Sum> mix;                 // [tap][channel in][pitch out]
+    AlignedVector<Sum> mix_transposed;      // [tap][channel out][pitch in]
 };
 
 // Pixels of images in memory: of a state's value or gradient, or of a unit's value.
@@ -86,7 +89,7 @@ struct Image {
     ChannelLayout layout;
 };
 
-inline constexpr std::int64_t kSumsTogether = 2048;
+inline constexpr std::int64_t kSumsTogether = 4096;
 
 // Rows of an image as sums: where they lie, or copies.
 template <typename Sum>
@@ -101,7 +104,7 @@ class CellRun {
   public:
     // outputs: the values of the nodes.
     CellRun(const MixedCell& cell, const CellCall& call, const CellOperands& operands,
-            const std::vector<const void*>& outputs, std::size_t threads);
+            const std::vector<const void*>& outputs, Direction direction, std::size_t threads);
 
     const Sum* parameter(std::size_t index) const {
         return static_cast<const Sum*>(operands.parameters[index]);
@@ -179,7 +182,8 @@ class CellRun {
                              std::int64_t channel) const;
     Prologue prologue_of(const Pass& pass) const;
 
-    // Loads what the outputs [first, last) of a pass read; returns the row 0 of the image.
+    // Loads what the outputs [first, last) of a pass read; returns the row 0 of the image. Rows outside of
+    // the image are left out unless matrices read them: depthwise convolutions pass over them.
     Sum* load_plane(const Pass& pass, const PlaneRow& plane, const Image& image, std::int64_t n,
                     std::int64_t first, std::int64_t last, Sum* memory) const;
     // Rows of the plane for so many rows of the image.
@@ -189,6 +193,9 @@ class CellRun {
     // The lines that a unit's output row reads.
     void unit_lines(const Unit& unit, const Pass& pass, const PlaneRow& plane, const Sum* rows,
                     std::int64_t output_row, const void** lines) const;
+    // Rows [first, last) of a unit's depthwise convolution, one after the other.
+    void convolve(const Unit& unit, const Pass& pass, const UnitWeights<Sum>& packed, const Sum* rows,
+                  std::int64_t first, std::int64_t last, const void** lines, Sum* target) const;
     // From the lines of a row of the output to those of the next.
     static std::int64_t line_step(const Pass& pass, const PlaneRow& plane) {
         return pass.stride * pixels_of(plane) * pass.layout.pitch;
@@ -210,7 +217,8 @@ class CellRun {
     std::vector<Affine<Sum>> norms;  // of units, once their statistics are known
 
   private:
-    void pack(std::size_t unit);
+    void pack(std::size_t unit, Direction direction);
+    void pack_matrices(std::size_t unit, Direction direction);
     template <typename Element>
     void copy_part_of(std::size_t state);
 

@@ -20,7 +20,7 @@ constexpr MixedKernels kernels() {
             store_row<Element, Lanes>,
             depthwise_rows<Sum, Lanes>,
             depthwise_outer_rows<Sum, Lanes>,
-            mix_row<Sum, Lanes>,
+            mix_rows<Sum, Lanes>,
             outer_row<Sum, Lanes>,
             max_pool_row<Sum, Lanes>,
             average_pool_row<Sum, Lanes>,

@@ -112,7 +112,7 @@ class SourceGradient {
         const ImageRows<Sum> rows = run_.rows(image, piece.n, begin, end, memory.copies);
         // All edges that share the pool: their gradients in one sum.
         std::vector<const void*> rows_read, scales, means;
-        std::vector<Sum> slope(static_cast<std::size_t>(pitch)), shift(static_cast<std::size_t>(pitch));
+        AlignedVector<Sum> slope(static_cast<std::size_t>(pitch)), shift(static_cast<std::size_t>(pitch));
         std::vector<const Image*> images;
         const Sum* mean = nullptr;  // of the pool's values, where a norm follows
         for (const std::size_t t : pool.terms) {

@@ -16,8 +16,9 @@ DepthwiseTaps forward_taps(const Unit& unit, const PlaneRow& plane) {
     DepthwiseTaps taps;
     const std::int64_t divisor = std::gcd(unit.stride, unit.dilation), step = unit.stride / divisor;
     taps.spacing = unit.dilation / divisor;
+    taps.of_line = std::min(step, unit.kernel);
     for (std::int64_t u = 0; u < unit.kernel; ++u)
-        for (std::int64_t v = 0; v < std::min(step, unit.kernel); ++v) {
+        for (std::int64_t v = 0; v < taps.of_line; ++v) {
             const auto first = static_cast<std::int64_t>(taps.weight_taps.size());
             for (std::int64_t tap = v; tap < unit.kernel; tap += step)
                 taps.weight_taps.push_back(u * unit.kernel + tap);
@@ -25,6 +26,24 @@ DepthwiseTaps forward_taps(const Unit& unit, const PlaneRow& plane) {
                                  static_cast<std::int64_t>(taps.weight_taps.size()) - first});
         }
     return taps;
+}
+
+RowRun row_run(const Unit& unit, std::int64_t height, std::int64_t first, std::int64_t last) {
+    // Kernel row u reads row o * stride - padding + u * dilation.
+    const auto inside = [&](std::int64_t o) {
+        const std::int64_t begin = unit.padding - o * unit.stride;
+        const std::int64_t kernel_first = std::max<std::int64_t>(0, ceiling_division(begin, unit.dilation));
+        return RowRun{
+            first, o + 1, kernel_first,
+            std::max(kernel_first, std::min(unit.kernel, ceiling_division(begin + height, unit.dilation)))};
+    };
+    RowRun run = inside(first);
+    for (std::int64_t o = first + 1; o < last; ++o) {
+        const RowRun next = inside(o);
+        if (next.kernel_first != run.kernel_first || next.kernel_last != run.kernel_last) break;
+        run.last = next.last;
+    }
+    return run;
 }
 
 GradientTaps gradient_taps(const Unit& unit, const PlaneRow& plane) {
@@ -75,6 +94,24 @@ GradientTaps gradient_taps(const Unit& unit, const PlaneRow& plane) {
         for (auto& residue : row_class.residues)
             for (TapRow& row : residue.rows) row.column += taps.left;
     return taps;
+}
+
+const GradientTaps::RowClass& row_class(const Unit& unit, const GradientTaps& taps, std::int64_t r) {
+    return taps.classes[static_cast<std::size_t>((r + unit.padding) % unit.stride)];
+}
+
+std::int64_t gradient_output(const Unit& unit, const GradientTaps& taps, std::int64_t r, std::int64_t i) {
+    const std::int64_t u = row_class(unit, taps, r).kernel_rows[static_cast<std::size_t>(i)];
+    return floor_division(r + unit.padding - u * unit.dilation, unit.stride);
+}
+
+GradientLines gradient_lines(const Unit& unit, const GradientTaps& taps, std::int64_t r) {
+    // A later row of the kernel reads an earlier one of the output.
+    GradientLines lines{0, static_cast<std::int64_t>(row_class(unit, taps, r).kernel_rows.size())};
+    while (lines.first < lines.last && gradient_output(unit, taps, r, lines.first) >= unit.size.height)
+        ++lines.first;
+    while (lines.first < lines.last && gradient_output(unit, taps, r, lines.last - 1) < 0) --lines.last;
+    return lines;
 }
 
 }  // namespace efficient_nas::ops

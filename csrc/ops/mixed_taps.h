@@ -28,9 +28,21 @@ struct DepthwiseTaps {
     std::vector<TapRow> rows;
     std::vector<std::int64_t> weight_taps;  // position in the kernel of each tap
     std::int64_t spacing = 1;
-    Taps view() const { return {rows.data(), static_cast<std::int64_t>(rows.size()), spacing}; }
+    std::int64_t of_line = 1;  // entries of `rows` for each line
+    // Of lines [first, last).
+    Taps view(std::int64_t first, std::int64_t last) const {
+        return {rows.data() + first * of_line, (last - first) * of_line, spacing};
+    }
 };
 DepthwiseTaps forward_taps(const Unit& unit, const PlaneRow& plane);
+
+// Output rows [first, last) whose taps read inside of the image with the same rows of the kernel, those in
+// [kernel_first, kernel_last); the others read zeros, and are left out.
+struct RowRun {
+    std::int64_t first, last, kernel_first, kernel_last;
+};
+// The run of output rows that begins with `first` and ends before `last`.
+RowRun row_run(const Unit& unit, std::int64_t height, std::int64_t first, std::int64_t last);
 
 // Its data gradient. Rows of the image whose distance r + padding has the same residue modulo the stride
 // share their taps, and so do the columns of one residue of the plane.
@@ -49,5 +61,15 @@ struct GradientTaps {
     std::int64_t left = 0, pixels = 0;  // zeros before a row of the output's gradient, and its whole length
 };
 GradientTaps gradient_taps(const Unit& unit, const PlaneRow& plane);
+
+// What row r of the image reads of the output's gradient: by kernel_rows[i] of its class the output row
+// gradient_output(..., i), which is inside of the output for i in gradient_lines().
+struct GradientLines {
+    std::int64_t first, last;
+    bool operator==(const GradientLines&) const = default;
+};
+const GradientTaps::RowClass& row_class(const Unit& unit, const GradientTaps& taps, std::int64_t r);
+std::int64_t gradient_output(const Unit& unit, const GradientTaps& taps, std::int64_t r, std::int64_t i);
+GradientLines gradient_lines(const Unit& unit, const GradientTaps& taps, std::int64_t r);
 
 }  // namespace efficient_nas::ops

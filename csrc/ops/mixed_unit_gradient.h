@@ -55,17 +55,7 @@ class UnitGradient {
         const bool convolves = unit.depthwise != kAbsent;
         const std::int64_t gradient_pixels = packed.gradient_taps.pixels;
         const std::int64_t gradient_sums = gradient_pixels * unit.in.pitch;
-        // Rows that the rows of the piece read: zeros where there are no outputs.
-        const std::int64_t read_first =
-            std::min(owned_first, floor_division(piece.first - unit.after, stride));
-        const std::int64_t read_last =
-            std::max(owned_last, floor_division(piece.last - 1 + unit.before, stride) + 1);
-        Sum* output_gradient = memory.output_gradient - read_first * gradient_sums;
-        if (convolves && wants_source) {
-            std::fill_n(output_gradient + read_first * gradient_sums, (first - read_first) * gradient_sums,
-                        Sum{0});
-            std::fill_n(output_gradient + last * gradient_sums, (read_last - last) * gradient_sums, Sum{0});
-        }
+        Sum* output_gradient = memory.output_gradient - first * gradient_sums;
         const bool weigh = mix_sums.size + depthwise_sums.size > 0;
         const std::int64_t together = run_.rows_together(width, std::max(unit.in.pitch, unit.out.pitch));
         for (std::int64_t o = first, end = first; o < last; o = end) {
@@ -74,19 +64,19 @@ class UnitGradient {
             const Sum* values = value_gradients(index, piece.n, o, end - o, memory);
             if (owned && weigh) add_mix(unit, packed, pass, source, values, o, end, mix_sums, memory);
             if (!convolves && wants_source)
-                for (std::int64_t i = o; i < end; ++i)
-                    scatter(unit, packed, pass, plane_gradient, values + (i - o) * width * unit.out.pitch, i,
-                            piece);
+                scatter(unit, packed, pass, plane_gradient, values, o, end, piece);
             if (!convolves) continue;
-            for (std::int64_t i = o; i < end; ++i)
-                convolved_gradient(unit, packed, values + (i - o) * width * unit.out.pitch,
-                                   output_gradient + i * gradient_sums);
+            convolved_gradient(unit, packed, values, end - o, output_gradient + o * gradient_sums);
             if (!owned || !weigh) continue;
-            run_.unit_lines(unit, pass, packed.plane, source, o, memory.lines);
-            unit.in.kernels->depthwise_outer_rows(
-                memory.lines, run_.line_step(pass, packed.plane), packed.taps.view(),
-                output_gradient + o * gradient_sums + packed.gradient_taps.left * unit.in.pitch,
-                gradient_sums, end - o, width, unit.in.pitch, depthwise_sums.current);
+            for (RowRun run{o, o, 0, 0}; run.last < end;) {
+                run = row_run(unit, pass.size.height, run.last, end);
+                run_.unit_lines(unit, pass, packed.plane, source, run.first, memory.lines);
+                unit.in.kernels->depthwise_outer_rows(
+                    memory.lines, run_.line_step(pass, packed.plane),
+                    packed.taps.view(run.kernel_first, run.kernel_last),
+                    output_gradient + run.first * gradient_sums + packed.gradient_taps.left * unit.in.pitch,
+                    gradient_sums, run.last - run.first, width, unit.in.pitch, depthwise_sums.current);
+            }
         }
         if (convolves && wants_source)
             gather(unit, packed, pass, plane_gradient, output_gradient, is_first && writes(index), piece,
@@ -122,10 +112,7 @@ class UnitGradient {
                                         unit.in.sums(), unit.in.pitch, unit.out.pitch, sums.current);
         };
         if (unit.depthwise != kAbsent) {
-            run_.unit_lines(unit, pass, packed.plane, source, first, memory.lines);
-            unit.in.kernels->depthwise_rows(memory.lines, run_.line_step(pass, packed.plane),
-                                            packed.taps.view(), packed.depthwise.data(), last - first, width,
-                                            unit.in.pitch, memory.row, width * unit.in.pitch, false);
+            run_.convolve(unit, pass, packed, source, first, last, memory.lines, memory.row);
             const void* convolved = memory.row;
             return add(&convolved, values, (last - first) * width);
         }
@@ -135,35 +122,45 @@ class UnitGradient {
         }
     }
 
-    // A row of the gradient of what a depthwise convolution gives, between zeros.
+    // Rows of the gradient of what a depthwise convolution gives, between zeros.
     void convolved_gradient(const Unit& unit, const UnitWeights<Sum>& packed, const Sum* values,
-                            Sum* line) const {
-        const std::int64_t width = unit.size.width, pitch = unit.in.pitch;
-        Sum* target = line + packed.gradient_taps.left * pitch;
-        std::fill(line, target, Sum{0});
-        std::fill(target + width * pitch, line + packed.gradient_taps.pixels * pitch, Sum{0});
+                            std::int64_t rows, Sum* lines) const {
+        const std::int64_t pitch = unit.in.pitch, row_sums = unit.size.width * pitch;
+        const std::int64_t before = packed.gradient_taps.left * pitch;
+        const std::int64_t step = packed.gradient_taps.pixels * pitch;
+        for (std::int64_t i = 0; i < rows; ++i) {
+            Sum* line = lines + i * step;
+            std::fill_n(line, before, Sum{0});
+            std::fill(line + before + row_sums, line + step, Sum{0});
+            if (unit.mix.empty()) std::copy_n(values + i * row_sums, row_sums, line + before);
+        }
         const void* mixed = values;
-        if (unit.mix.empty())
-            std::copy_n(values, width * pitch, target);
-        else
-            unit.in.kernels->mix_row(&mixed, 1, packed.mix_transposed.data(), width, unit.out.sums(),
-                                     unit.out.pitch, pitch, target, false);
+        if (!unit.mix.empty())
+            unit.in.kernels->mix_rows(&mixed, 1, unit.size.width * unit.out.pitch,
+                                      packed.mix_transposed.data(), rows, unit.size.width, unit.out.sums(),
+                                      unit.out.pitch, pitch, lines + before, step, false);
     }
 
-    // The data gradient of matrices that read the plane themselves.
+    // The data gradient of matrices that read the plane themselves, of rows [first, last).
     void scatter(const Unit& unit, const UnitWeights<Sum>& packed, const Pass& pass, Sum* plane_gradient,
-                 const Sum* value_gradient, std::int64_t o, const Piece& piece) const {
+                 const Sum* values, std::int64_t first, std::int64_t last, const Piece& piece) const {
         const std::int64_t plane_sums = pixels_of(packed.plane) * pass.layout.pitch;
-        const void* mixed = value_gradient;
+        const std::int64_t row_sums = unit.size.width * unit.out.pitch;
         for (std::size_t t = 0; t < unit.mix.size(); ++t) {
-            const std::int64_t r = o * unit.stride + unit.mix[t].row;
-            if (r < piece.first || r >= piece.last) continue;
-            Sum* target = plane_gradient + r * plane_sums +
+            // Those whose tap is in the piece.
+            const std::int64_t tap_row = unit.mix[t].row;
+            const std::int64_t begin = std::max(first, ceiling_division(piece.first - tap_row, unit.stride));
+            const std::int64_t end =
+                std::min(last, floor_division(piece.last - 1 - tap_row, unit.stride) + 1);
+            if (begin >= end) continue;
+            const void* mixed = values + (begin - first) * row_sums;
+            Sum* target = plane_gradient + (begin * unit.stride + tap_row) * plane_sums +
                           pixel_of(packed.plane, unit.mix[t].column) * pass.layout.pitch;
-            unit.in.kernels->mix_row(
-                &mixed, 1,
+            unit.in.kernels->mix_rows(
+                &mixed, 1, row_sums,
                 packed.mix_transposed.data() + static_cast<std::int64_t>(t) * unit.out.sums() * unit.in.pitch,
-                unit.size.width, unit.out.sums(), unit.out.pitch, unit.in.pitch, target, true);
+                end - begin, unit.size.width, unit.out.sums(), unit.out.pitch, unit.in.pitch, target,
+                unit.stride * plane_sums, true);
         }
     }
 
@@ -176,28 +173,38 @@ class UnitGradient {
         const std::int64_t plane_sums = pixels_of(packed.plane) * pass.layout.pitch;
         const std::int64_t together = run_.rows_together(pass.size.width, unit.in.pitch) * unit.stride;
         for (std::int64_t first = piece.first; first < piece.last; first += together)
-            for (std::int64_t r = first; r < std::min(first + unit.stride, piece.last); ++r) {
-                // Rows a stride apart share their taps.
-                const std::int64_t rows =
-                    ceiling_division(std::min(first + together, piece.last) - r, unit.stride);
-                const auto& row_class =
-                    taps.classes[static_cast<std::size_t>((r + unit.padding) % unit.stride)];
-                for (std::size_t i = 0; i < row_class.kernel_rows.size(); ++i) {
-                    const std::int64_t o =
-                        (r + unit.padding - row_class.kernel_rows[i] * unit.dilation) / unit.stride;
-                    memory.lines[i] = output_gradient + o * gradient_sums;
-                }
-                for (const auto& residue : row_class.residues) {
-                    if (residue.rows.empty()) continue;
-                    const Taps view{residue.rows.data(), static_cast<std::int64_t>(residue.rows.size()),
-                                    taps.spacing};
-                    unit.in.kernels->depthwise_rows(
-                        memory.lines, gradient_sums, view, packed.depthwise_gradient.data(), rows,
-                        residue.count, unit.in.pitch,
-                        plane_gradient + r * plane_sums + residue.first * unit.in.pitch,
-                        unit.stride * plane_sums, !overwrite);
+            for (std::int64_t shift = 0; shift < unit.stride; ++shift) {
+                // Rows a stride apart share their taps, as far as these are inside of the output.
+                const std::int64_t last = std::min(first + together, piece.last);
+                for (std::int64_t r = first + shift, end = r; r < last; r = end) {
+                    const GradientLines lines = gradient_lines(unit, taps, r);
+                    for (end = r + unit.stride; end < last; end += unit.stride)
+                        if (gradient_lines(unit, taps, end) != lines) break;
+                    for (std::int64_t i = lines.first; i < lines.last; ++i)
+                        memory.lines[i] = output_gradient + gradient_output(unit, taps, r, i) * gradient_sums;
+                    gather_rows(unit, packed, lines, memory.lines, ceiling_division(end - r, unit.stride), r,
+                                plane_gradient + r * plane_sums, unit.stride * plane_sums, overwrite);
                 }
             }
+    }
+
+    // `rows` rows from r on, which read the same lines.
+    void gather_rows(const Unit& unit, const UnitWeights<Sum>& packed, const GradientLines& range,
+                     const void* const* lines, std::int64_t rows, std::int64_t r, Sum* target,
+                     std::int64_t target_step, bool overwrite) const {
+        const GradientTaps& taps = packed.gradient_taps;
+        const std::int64_t num_lines = range.last - range.first, pitch = unit.in.pitch;
+        for (const auto& residue : row_class(unit, taps, r).residues) {
+            Sum* pixels = target + residue.first * pitch;
+            if (!residue.rows.empty() && num_lines > 0)
+                unit.in.kernels->depthwise_rows(lines, taps.pixels * pitch,
+                                                {residue.rows.data() + range.first, num_lines, taps.spacing},
+                                                packed.depthwise_gradient.data(), rows, residue.count, pitch,
+                                                pixels, target_step, !overwrite);
+            else if (overwrite)
+                for (std::int64_t i = 0; i < rows; ++i)
+                    std::fill_n(pixels + i * target_step, residue.count * pitch, Sum{0});
+        }
     }
 
     const CellGradients<Sum>& gradients_;

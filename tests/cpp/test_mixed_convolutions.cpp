@@ -65,37 +65,57 @@ TEST(depthwise_rows_and_their_weight_gradients) {
     });
 }
 
-TEST(rows_times_matrices_and_their_gradients) {
+TEST(rows_times_matrices) {
     for_sums([](const auto& of) {
+        constexpr std::int64_t kSources = 2;
+        for (const std::int64_t channels : {1, 2, 3, 5, 8, 16, 27})
+            for (const std::int64_t count : {1, 2, 3, 4, 5, 6, 7, 8, 17, 31})
+                for (const std::int64_t gap : {0, 3}) {
+                    const std::int64_t rows = 1 + count % 3, step = count + gap;
+                    const std::int64_t pixels = (rows - 1) * step + count;
+                    using Values = decltype(of.values(1));
+                    std::vector<Values> sources;
+                    for (std::int64_t t = 0; t < kSources; ++t)
+                        sources.push_back(Values(pixels, channels, channels + 1).randomise(of.random));
+                    const auto of_sources = addresses(sources);
+                    const auto weights = of.values(kSources * channels), before = of.values(pixels);
+                    for (const bool add : {false, true}) {
+                        auto target = before;
+                        of.kernels.mix_rows(of_sources.data(), kSources, step * (channels + 1),
+                                            weights.data(), rows, count, channels, channels + 1, of.pitch,
+                                            target.data(), step * of.pitch, add);
+                        CHECK(is(target, [&](std::int64_t pixel, std::int64_t o) {
+                            if (pixel % step >= count) return before(pixel, o);
+                            double sum = add ? before(pixel, o) : 0;
+                            for (std::int64_t i = 0; i < kSources * channels; ++i)
+                                sum += sources[static_cast<std::size_t>(i / channels)](pixel, i % channels) *
+                                       weights(i, o);
+                            return sum;
+                        }));
+                    }
+                }
+    });
+}
+
+TEST(gradients_of_matrices) {
+    for_sums([](const auto& of) {
+        constexpr std::int64_t kSources = 2;
         for (const std::int64_t channels : {1, 2, 3, 5, 8, 16, 27})
             for (const std::int64_t count : {1, 2, 3, 4, 5, 6, 7, 8, 17, 31}) {
-                constexpr std::int64_t kSources = 2;
                 using Values = decltype(of.values(1));
                 std::vector<Values> sources;
                 for (std::int64_t t = 0; t < kSources; ++t)
                     sources.push_back(Values(count, channels, channels + 1).randomise(of.random));
                 const auto of_sources = addresses(sources);
-                const auto weights = of.values(kSources * channels), before = of.values(count);
-                for (const bool add : {false, true}) {
-                    auto target = before;
-                    of.kernels.mix_row(of_sources.data(), kSources, weights.data(), count, channels,
-                                       channels + 1, of.pitch, target.data(), add);
-                    CHECK(is(target, [&](std::int64_t j, std::int64_t o) {
-                        double sum = add ? before(j, o) : 0;
-                        for (std::int64_t i = 0; i < kSources * channels; ++i)
-                            sum += sources[static_cast<std::size_t>(i / channels)](j, i % channels) *
-                                   weights(i, o);
-                        return sum;
-                    }));
-                }
+                const auto weights = of.values(kSources * channels), gradient = of.values(count);
                 auto sums = weights;
-                of.kernels.outer_row(of_sources.data(), kSources, before.data(), count, channels,
+                of.kernels.outer_row(of_sources.data(), kSources, gradient.data(), count, channels,
                                      channels + 1, of.pitch, sums.data());
                 CHECK(is(sums, [&](std::int64_t i, std::int64_t o) {
                     double sum = weights(i, o);
                     for (std::int64_t j = 0; j < count; ++j)
                         sum +=
-                            sources[static_cast<std::size_t>(i / channels)](j, i % channels) * before(j, o);
+                            sources[static_cast<std::size_t>(i / channels)](j, i % channels) * gradient(j, o);
                     return sum;
                 }));
             }
