@@ -53,7 +53,7 @@ class Backward {
         const Pass* pass;
         Pieces pieces;
         std::vector<std::size_t> units{};
-        std::vector<std::vector<std::vector<double>>> parts{};  // by part, then sums
+        std::vector<std::vector<typename Sums<Sum>::Finished>> parts{};  // by part, then sums
     };
 
     // All passes of a level that `belongs` names. A state's passes add to the same gradient one by one.
@@ -115,7 +115,7 @@ class Backward {
         return sums;
     }
 
-    std::vector<std::vector<double>> compute_part(const Job& job, std::size_t part) {
+    std::vector<typename Sums<Sum>::Finished> compute_part(const Job& job, std::size_t part) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
         const Pass& pass = *job.pass;
         const PlaneRow plane = plane_of(pass);
@@ -135,9 +135,9 @@ class Backward {
             for (auto& of_sums : sums) of_sums.flush();
             pixels = 0;
         });
-        std::vector<std::vector<double>> totals;
-        for (auto& of_sums : sums) totals.push_back(of_sums.finished());
-        return totals;
+        std::vector<typename Sums<Sum>::Finished> finished;
+        for (auto& of_sums : sums) finished.push_back(of_sums.finished());
+        return finished;
     }
 
     std::size_t allocate(Arena& arena, const Job& job, const PlaneRow& plane, const Image& image,
@@ -205,20 +205,20 @@ class Backward {
     }
 
     void finish(const Job& job) {
-        const std::size_t sums = job.parts.front().size();
-        std::vector<std::vector<double>> totals(sums);
-        for_each_piece(sums, run_.threads, [&](std::size_t i) {
-            totals[i] = job.parts.front()[i];
-            for (std::size_t part = 1; part < job.parts.size(); ++part)
-                for (std::size_t k = 0; k < totals[i].size(); ++k) totals[i][k] += job.parts[part][i][k];
+        const std::vector<Sums<Sum>> sums = sums_of(job);
+        const auto total = [&](std::size_t i) {
+            std::vector<double> result(static_cast<std::size_t>(sums[i].size));
+            for (const auto& part : job.parts) part[i].add_to(result);
+            return result;
+        };
+        for_each_piece(job.units.size(), run_.threads, [&](std::size_t i) {
+            gradients_.write_weights(job.units[i], total(2 * i), total(2 * i + 1));
         });
-        for (std::size_t i = 0; i < job.units.size(); ++i)
-            gradients_.write_weights(job.units[i], totals[2 * i], totals[2 * i + 1]);
         if (job.pass->unit == kAbsent) return;
         const Unit& unit = run_.program.units[job.pass->unit];
         gradients_.norms[job.pass->unit] = gradients_.norm_gradient(
             unit.norm, unit.out, run_.call.batch * unit.size.height * unit.size.width, 1,
-            totals[sums - 2].data(), totals[sums - 1].data());
+            total(sums.size() - 2).data(), total(sums.size() - 1).data());
     }
 
     CellRun<Sum> run_;

@@ -25,7 +25,7 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
     const auto terms = static_cast<std::int64_t>(bypass.terms().size());
     const Pieces pieces = run.pieces_of(state.size, state.sum);
     const std::int64_t together = run.rows_together(width, most_pitch);
-    std::vector<std::vector<double>> parts(pieces.parts());
+    std::vector<typename Sums<Sum>::Finished> parts(pieces.parts());
     for_each_piece(pieces.parts(), run.threads, [&](std::size_t part) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
         typename NodeBypass<Sum>::Workspace memory;
@@ -71,13 +71,14 @@ void split_gradient(CellGradients<Sum>& gradients, std::size_t node) {
         });
         parts[part] = sums.finished();
     });
+    std::vector<double> totals(static_cast<std::size_t>((terms + 1) * pitch));
+    for (const auto& part : parts) part.add_to(totals);
     for (std::int64_t i = 0; i < terms; ++i) {
         const Term& term = run.program.terms[bypass.terms()[static_cast<std::size_t>(i)]];
         double& total = gradients.operands.alpha_gradients[term.alpha];
         // Not of the channels that do not pass by, where zeros met any value.
-        for (const auto& sums : parts)
-            for (std::int64_t c = state.sum.channels; c < state.whole.channels; ++c)
-                total += sums[static_cast<std::size_t>(i * pitch + c)];
+        for (std::int64_t c = state.sum.channels; c < state.whole.channels; ++c)
+            total += totals[static_cast<std::size_t>(i * pitch + c)];
     }
 }
 

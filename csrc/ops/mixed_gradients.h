@@ -36,10 +36,19 @@ struct Sums {
         }
     }
 
-    std::vector<double> finished() {
-        if (total.empty()) return {current, current + size};
+    // What a part has added up.
+    struct Finished {
+        std::vector<Sum> sums;  // where there is no total
+        std::vector<double> total;
+        void add_to(std::vector<double>& target) const {
+            for (std::size_t i = 0; i < sums.size(); ++i) target[i] += double(sums[i]);
+            for (std::size_t i = 0; i < total.size(); ++i) target[i] += total[i];
+        }
+    };
+    Finished finished() {
+        if (total.empty()) return {{current, current + size}, {}};
         flush();
-        return std::move(total);
+        return {{}, std::move(total)};
     }
 };
 
@@ -147,16 +156,17 @@ struct CellGradients {
         for (std::size_t t = 0; t < unit.mix.size(); ++t) {
             const MixTap& tap = unit.mix[t];
             if (!is_wanted(tap.part.parameter)) continue;
+            auto* target = static_cast<Sum*>(operands.parameter_gradients[tap.part.parameter]) + tap.tap;
             const std::int64_t rows = static_cast<std::int64_t>(t) * unit.in.sums();
-            for (std::int64_t o = 0; o < tap.part.count; ++o)
-                for (std::int64_t i = 0; i < unit.in.channels; ++i) {
+            for (std::int64_t i = 0; i < unit.in.channels; ++i)
+                for (std::int64_t o = 0; o < tap.part.count; ++o) {
                     double sum = 0;
                     for (std::int64_t g = 0; !mix.empty() && g < unit.in.groups; ++g) {
                         const std::int64_t row = rows + g * unit.in.channels + i;
                         const std::int64_t column = g * unit.out.channels + tap.part.first + o;
                         sum += mix[static_cast<std::size_t>(row * unit.out.pitch + column)];
                     }
-                    set_gradient(tap.part.parameter, (o * unit.in.channels + i) * tap.taps + tap.tap, sum);
+                    target[(o * unit.in.channels + i) * tap.taps] = static_cast<Sum>(sum);
                 }
         }
     }

@@ -52,7 +52,7 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
     const Pieces pieces = run.pieces_of(gradient.size, layout);
     const std::int64_t together = run.rows_together(gradient.size.width, layout.pitch);
     // By part: the sums of each term's products, then of the gradient.
-    std::vector<std::vector<double>> parts(pieces.parts());
+    std::vector<typename Sums<Sum>::Finished> parts(pieces.parts());
     for_each_piece(pieces.parts(), run.threads, [&](std::size_t part) {
         const FlushSubnormals flush(sizeof(Sum) == sizeof(float));
         typename NodeTerms<Sum>::Workspace memory;
@@ -86,9 +86,8 @@ void reduce_node(CellGradients<Sum>& gradients, std::size_t state) {
         });
         parts[part] = sums.finished();
     });
-    std::vector<double> totals = std::move(parts.front());
-    for (std::size_t part = 1; part < parts.size(); ++part)
-        for (std::size_t i = 0; i < totals.size(); ++i) totals[i] += parts[part][i];
+    std::vector<double> totals(static_cast<std::size_t>((terms + 1) * layout.pitch));
+    for (const auto& part : parts) part.add_to(totals);
     for (std::int64_t i = 0; i < terms; ++i)
         finish_term(gradients, node.terms()[static_cast<std::size_t>(i)], totals.data() + i * layout.pitch,
                     totals.data() + terms * layout.pitch,

@@ -82,6 +82,9 @@ void CellRun<Sum>::pack(std::size_t index, Direction direction) {
         const auto in = static_cast<std::size_t>(unit.in.pitch);
         packed.taps = forward_taps(unit, packed.plane);
         packed.gradient_taps = gradient_taps(unit, packed.plane);
+        const std::int64_t height = program.passes[unit.pass].size.height;
+        packed.runs = forward_runs(unit, height);
+        packed.gradient_runs = gradient_runs(unit, packed.gradient_taps, height);
         const auto arrange = [&](const std::vector<std::int64_t>& taps) {
             AlignedVector<Sum> rows(taps.size() * in);
             const Sum* weight = parameter(unit.depthwise);
@@ -274,14 +277,14 @@ void CellRun<Sum>::convolve(const Unit& unit, const Pass& pass, const UnitWeight
                             Sum* target) const {
     const std::int64_t row_sums = unit.size.width * unit.in.pitch;
     for (RowRun run{first, first, 0, 0}; run.last < last; target += (run.last - run.first) * row_sums) {
-        run = row_run(unit, pass.size.height, run.last, last);
-        if (run.kernel_first == run.kernel_last) {
+        run = packed.runs.from(run.last, last);
+        if (run.line_first == run.line_last) {
             std::fill_n(target, (run.last - run.first) * row_sums, Sum{0});
             continue;
         }
         unit_lines(unit, pass, packed.plane, rows, run.first, lines);
         unit.in.kernels->depthwise_rows(lines, line_step(pass, packed.plane),
-                                        packed.taps.view(run.kernel_first, run.kernel_last),
+                                        packed.taps.view(run.line_first, run.line_last),
                                         packed.depthwise.data(), run.last - run.first, unit.size.width,
                                         unit.in.pitch, target, row_sums, false);
     }

@@ -75,6 +75,7 @@ struct UnitWeights {
     PlaneRow plane{};
     DepthwiseTaps taps;
     GradientTaps gradient_taps;
+    RowRuns runs, gradient_runs;
     AlignedVector<Sum> depthwise;           // [tap][pitch in]
     AlignedVector<Sum> depthwise_gradient;  // [tap of gradient_taps][pitch in]
     AlignedVector<Sum> mix;                 // [tap][channel in][pitch out]

@@ -28,22 +28,16 @@ DepthwiseTaps forward_taps(const Unit& unit, const PlaneRow& plane) {
     return taps;
 }
 
-RowRun row_run(const Unit& unit, std::int64_t height, std::int64_t first, std::int64_t last) {
+RowRuns forward_runs(const Unit& unit, std::int64_t height) {
     // Kernel row u reads row o * stride - padding + u * dilation.
-    const auto inside = [&](std::int64_t o) {
-        const std::int64_t begin = unit.padding - o * unit.stride;
-        const std::int64_t kernel_first = std::max<std::int64_t>(0, ceiling_division(begin, unit.dilation));
-        return RowRun{
-            first, o + 1, kernel_first,
-            std::max(kernel_first, std::min(unit.kernel, ceiling_division(begin + height, unit.dilation)))};
-    };
-    RowRun run = inside(first);
-    for (std::int64_t o = first + 1; o < last; ++o) {
-        const RowRun next = inside(o);
-        if (next.kernel_first != run.kernel_first || next.kernel_last != run.kernel_last) break;
-        run.last = next.last;
-    }
-    return run;
+    return {unit.size.height, 1, [&](std::int64_t o) {
+                const std::int64_t begin = unit.padding - o * unit.stride;
+                const std::int64_t first =
+                    std::clamp<std::int64_t>(ceiling_division(begin, unit.dilation), 0, unit.kernel);
+                return RowRun{
+                    o, o + 1, first,
+                    std::clamp(ceiling_division(begin + height, unit.dilation), first, unit.kernel)};
+            }};
 }
 
 GradientTaps gradient_taps(const Unit& unit, const PlaneRow& plane) {
@@ -100,18 +94,20 @@ const GradientTaps::RowClass& row_class(const Unit& unit, const GradientTaps& ta
     return taps.classes[static_cast<std::size_t>((r + unit.padding) % unit.stride)];
 }
 
-std::int64_t gradient_output(const Unit& unit, const GradientTaps& taps, std::int64_t r, std::int64_t i) {
-    const std::int64_t u = row_class(unit, taps, r).kernel_rows[static_cast<std::size_t>(i)];
+std::int64_t gradient_output(const Unit& unit, const GradientTaps& taps, std::int64_t r, std::int64_t line) {
+    const std::int64_t u = row_class(unit, taps, r).kernel_rows[static_cast<std::size_t>(line)];
     return floor_division(r + unit.padding - u * unit.dilation, unit.stride);
 }
 
-GradientLines gradient_lines(const Unit& unit, const GradientTaps& taps, std::int64_t r) {
-    // A later row of the kernel reads an earlier one of the output.
-    GradientLines lines{0, static_cast<std::int64_t>(row_class(unit, taps, r).kernel_rows.size())};
-    while (lines.first < lines.last && gradient_output(unit, taps, r, lines.first) >= unit.size.height)
-        ++lines.first;
-    while (lines.first < lines.last && gradient_output(unit, taps, r, lines.last - 1) < 0) --lines.last;
-    return lines;
+RowRuns gradient_runs(const Unit& unit, const GradientTaps& taps, std::int64_t height) {
+    return {height, unit.stride, [&](std::int64_t r) {
+                // A later row of the kernel reads an earlier one of the output.
+                auto last = static_cast<std::int64_t>(row_class(unit, taps, r).kernel_rows.size());
+                std::int64_t first = 0;
+                while (first < last && gradient_output(unit, taps, r, first) >= unit.size.height) ++first;
+                while (first < last && gradient_output(unit, taps, r, last - 1) < 0) --last;
+                return RowRun{r, r + 1, first, last};
+            }};
 }
 
 }  // namespace efficient_nas::ops

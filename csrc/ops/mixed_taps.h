@@ -36,13 +36,37 @@ struct DepthwiseTaps {
 };
 DepthwiseTaps forward_taps(const Unit& unit, const PlaneRow& plane);
 
-// Output rows [first, last) whose taps read inside of the image with the same rows of the kernel, those in
-// [kernel_first, kernel_last); the others read zeros, and are left out.
+// Rows [first, last) a step apart for which the same lines [line_first, line_last) are inside of what is
+// read; the others would be zeros, and are left out.
 struct RowRun {
-    std::int64_t first, last, kernel_first, kernel_last;
+    std::int64_t first, last, line_first, line_last;
 };
-// The run of output rows that begins with `first` and ends before `last`.
-RowRun row_run(const Unit& unit, std::int64_t height, std::int64_t first, std::int64_t last);
+// For each row the run that it is in.
+class RowRuns {
+  public:
+    RowRuns() = default;
+    // lines_of(row): the run of a row by itself.
+    template <typename LinesOf>
+    RowRuns(std::int64_t rows, std::int64_t step, const LinesOf& lines_of) {
+        for (std::int64_t row = 0; row < rows; ++row) runs_.push_back(lines_of(row));
+        for (std::int64_t row = rows - step; row-- > 0;) {
+            RowRun& run = runs_[static_cast<std::size_t>(row)];
+            const RowRun& next = runs_[static_cast<std::size_t>(row + step)];
+            if (run.line_first == next.line_first && run.line_last == next.line_last) run.last = next.last;
+        }
+    }
+    // The rows that follow `first` and come before `last`.
+    RowRun from(std::int64_t first, std::int64_t last) const {
+        RowRun run = runs_[static_cast<std::size_t>(first)];
+        run.last = run.last < last ? run.last : last;
+        return run;
+    }
+
+  private:
+    std::vector<RowRun> runs_;
+};
+// Of output rows: which rows of the kernel read inside of an image of so many rows.
+RowRuns forward_runs(const Unit& unit, std::int64_t height);
 
 // Its data gradient. Rows of the image whose distance r + padding has the same residue modulo the stride
 // share their taps, and so do the columns of one residue of the plane.
@@ -62,14 +86,10 @@ struct GradientTaps {
 };
 GradientTaps gradient_taps(const Unit& unit, const PlaneRow& plane);
 
-// What row r of the image reads of the output's gradient: by kernel_rows[i] of its class the output row
-// gradient_output(..., i), which is inside of the output for i in gradient_lines().
-struct GradientLines {
-    std::int64_t first, last;
-    bool operator==(const GradientLines&) const = default;
-};
 const GradientTaps::RowClass& row_class(const Unit& unit, const GradientTaps& taps, std::int64_t r);
-std::int64_t gradient_output(const Unit& unit, const GradientTaps& taps, std::int64_t r, std::int64_t i);
-GradientLines gradient_lines(const Unit& unit, const GradientTaps& taps, std::int64_t r);
+// The output row that row r of the image reads by kernel_rows[line] of its class.
+std::int64_t gradient_output(const Unit& unit, const GradientTaps& taps, std::int64_t r, std::int64_t line);
+// Of an image's rows, a stride apart: which of those lines are inside of the output.
+RowRuns gradient_runs(const Unit& unit, const GradientTaps& taps, std::int64_t height);
 
 }  // namespace efficient_nas::ops

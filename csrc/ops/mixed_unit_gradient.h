@@ -69,11 +69,11 @@ class UnitGradient {
             convolved_gradient(unit, packed, values, end - o, output_gradient + o * gradient_sums);
             if (!owned || !weigh) continue;
             for (RowRun run{o, o, 0, 0}; run.last < end;) {
-                run = row_run(unit, pass.size.height, run.last, end);
+                run = packed.runs.from(run.last, end);
                 run_.unit_lines(unit, pass, packed.plane, source, run.first, memory.lines);
                 unit.in.kernels->depthwise_outer_rows(
                     memory.lines, run_.line_step(pass, packed.plane),
-                    packed.taps.view(run.kernel_first, run.kernel_last),
+                    packed.taps.view(run.line_first, run.line_last),
                     output_gradient + run.first * gradient_sums + packed.gradient_taps.left * unit.in.pitch,
                     gradient_sums, run.last - run.first, width, unit.in.pitch, depthwise_sums.current);
             }
@@ -177,30 +177,31 @@ class UnitGradient {
                 // Rows a stride apart share their taps, as far as these are inside of the output.
                 const std::int64_t last = std::min(first + together, piece.last);
                 for (std::int64_t r = first + shift, end = r; r < last; r = end) {
-                    const GradientLines lines = gradient_lines(unit, taps, r);
-                    for (end = r + unit.stride; end < last; end += unit.stride)
-                        if (gradient_lines(unit, taps, end) != lines) break;
-                    for (std::int64_t i = lines.first; i < lines.last; ++i)
+                    const RowRun run = packed.gradient_runs.from(r, last);
+                    const std::int64_t rows = ceiling_division(run.last - r, unit.stride);
+                    end = r + rows * unit.stride;
+                    for (std::int64_t i = run.line_first; i < run.line_last; ++i)
                         memory.lines[i] = output_gradient + gradient_output(unit, taps, r, i) * gradient_sums;
-                    gather_rows(unit, packed, lines, memory.lines, ceiling_division(end - r, unit.stride), r,
-                                plane_gradient + r * plane_sums, unit.stride * plane_sums, overwrite);
+                    gather_rows(unit, packed, run, memory.lines, rows, plane_gradient + r * plane_sums,
+                                unit.stride * plane_sums, overwrite);
                 }
             }
     }
 
-    // `rows` rows from r on, which read the same lines.
-    void gather_rows(const Unit& unit, const UnitWeights<Sum>& packed, const GradientLines& range,
-                     const void* const* lines, std::int64_t rows, std::int64_t r, Sum* target,
-                     std::int64_t target_step, bool overwrite) const {
+    // Rows of a run.
+    void gather_rows(const Unit& unit, const UnitWeights<Sum>& packed, const RowRun& run,
+                     const void* const* lines, std::int64_t rows, Sum* target, std::int64_t target_step,
+                     bool overwrite) const {
         const GradientTaps& taps = packed.gradient_taps;
-        const std::int64_t num_lines = range.last - range.first, pitch = unit.in.pitch;
-        for (const auto& residue : row_class(unit, taps, r).residues) {
+        const std::int64_t num_lines = run.line_last - run.line_first, pitch = unit.in.pitch;
+        for (const auto& residue : row_class(unit, taps, run.first).residues) {
             Sum* pixels = target + residue.first * pitch;
             if (!residue.rows.empty() && num_lines > 0)
-                unit.in.kernels->depthwise_rows(lines, taps.pixels * pitch,
-                                                {residue.rows.data() + range.first, num_lines, taps.spacing},
-                                                packed.depthwise_gradient.data(), rows, residue.count, pitch,
-                                                pixels, target_step, !overwrite);
+                unit.in.kernels->depthwise_rows(
+                    lines, taps.pixels * pitch,
+                    {residue.rows.data() + run.line_first, num_lines, taps.spacing},
+                    packed.depthwise_gradient.data(), rows, residue.count, pitch, pixels, target_step,
+                    !overwrite);
             else if (overwrite)
                 for (std::int64_t i = 0; i < rows; ++i)
                     std::fill_n(pixels + i * target_step, residue.count * pitch, Sum{0});
