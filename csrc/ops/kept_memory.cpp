@@ -70,7 +70,7 @@ KeptMemory::~KeptMemory() {
         return;
     }
     kept.idle += bytes;
-    while (kept.idle > kept.most_used) {
+    while (kept.idle > kept.most_used + kept.most_used / 8) {
         kept.idle -= kept.blocks.front().bytes();
         kept.blocks.erase(kept.blocks.begin());
     }

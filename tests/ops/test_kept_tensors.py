@@ -61,7 +61,7 @@ def test_memory_is_used_again_once_all_tensors_of_a_block_are_gone(bytes_: int) 
     in_a_process_of_its_own(AGAIN, str(bytes_))
 
 
-RESIDENT = """
+MEASURE = """
 from pathlib import Path
 from efficient_nas import _core
 
@@ -76,12 +76,32 @@ take(1)  # torch itself
 before = resident()
 large = take(400)
 del large
+"""
+
+RESIDENT = (
+    MEASURE
+    + """
 print(resident() - before)
 small = take(150)  # too small to get the large block
 print(resident() - before)
 del small
 print(resident() - before)
 """
+)
+
+WITH_OTHERS = (
+    MEASURE
+    + """
+small = take(40)
+del small
+print(resident() - before)
+"""
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+def test_blocks_of_another_size_leave_idle_ones_where_they_are_few() -> None:
+    assert int(in_a_process_of_its_own(WITH_OTHERS)) >= 430
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
